@@ -1,0 +1,1 @@
+"""What everything else stands on: ARNs, ids, clock, errors, settings. Knows nothing of AWS services."""

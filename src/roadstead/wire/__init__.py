@@ -1,0 +1,1 @@
+"""Message types that the server and its agents share."""
