@@ -1,0 +1,1 @@
+"""Log events as values: which ones a batch may hold, which ones a filter pattern matches."""

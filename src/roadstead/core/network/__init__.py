@@ -1,0 +1,1 @@
+"""Decisions about addresses: default layout, free addresses, MACs. Pure."""

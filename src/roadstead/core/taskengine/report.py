@@ -1,0 +1,35 @@
+"""What a task's containers amount to: the status that SubmitTaskStateChange carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from roadstead.core.taskengine.states import HAS_PROCESS, ContainerState
+
+
+class TaskStatus(StrEnum):
+    """The statuses an agent reports; they only go up."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    STOPPED = "STOPPED"
+
+
+_ORDER = list(TaskStatus)
+
+
+def task_status(containers: Iterable[ContainerState], reported: TaskStatus = TaskStatus.PENDING) -> TaskStatus:
+    """RUNNING when every container runs or has run, STOPPED when none is left; never below what was `reported`."""
+    states = tuple(containers)
+    if all(state is ContainerState.STOPPED for state in states):
+        status = TaskStatus.STOPPED
+    elif all(state in HAS_PROCESS or state is ContainerState.STOPPED for state in states):
+        status = TaskStatus.RUNNING
+    else:
+        status = TaskStatus.PENDING
+    return max(status, reported, key=_ORDER.index)
+
+
+OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+"""The reason of a container whose process the kernel killed for memory."""
