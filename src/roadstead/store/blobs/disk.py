@@ -1,0 +1,245 @@
+"""Blobs in a directory of this host.
+
+    uploads/ID                      an upload under way
+    blobs/sha256/ab/abcdef…         a whole blob, durable since before it had this name
+
+An upload's hash is kept while this process lives; after a restart it is computed anew from the file when it is sealed. Memory is
+constant: a few chunks for each append.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from roadstead.kernel.ids import hex_id
+from roadstead.store.blobs import files
+from roadstead.store.blobs.appending import AppendWriter
+from roadstead.store.blobs.digest import Digest
+from roadstead.store.blobs.interface import (
+    BlobInfo,
+    BlobUnknown,
+    DigestMismatch,
+    OffsetMismatch,
+    UploadInfo,
+    UploadUnknown,
+)
+from roadstead.store.blobs.locks import KeyedLocks
+
+if TYPE_CHECKING:
+    from hashlib import _Hash  # pyright: ignore[reportPrivateUsage] - its type has no public name
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_THREADS = 8
+_RUNNING_HASHES = 1024
+"""Uploads whose hash is kept at hand; the longest untouched ones beyond are hashed from their file."""
+_ID_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _RunningHash:
+    digest: _Hash
+    size: int
+    """Bytes that it has seen."""
+
+
+class DiskBlobStore:
+    """A BlobStore in a directory, which is made if it is missing. Close it when done."""
+
+    def __init__(self, root: Path) -> None:
+        self._uploads = root / "uploads"
+        self._blobs = root / "blobs"
+        self._directories = files.Directories()
+        self._directories.make(self._uploads)
+        self._directories.make(self._blobs)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
+        self._hashes: OrderedDict[str, _RunningHash] = OrderedDict()
+        self._locks = KeyedLocks()
+
+    async def create_upload(self) -> str:
+        """See BlobStore.create_upload."""
+        upload = hex_id(_ID_LENGTH)
+
+        def create() -> None:
+            with files.full_disk_is_clean():
+                (self._uploads / upload).touch(mode=0o600, exist_ok=False)
+
+        await self._in_thread(create)
+        self._keep_hash(upload, _RunningHash(hashlib.sha256(), 0))
+        return upload
+
+    async def append(self, upload: str, offset: int, data: bytes | AsyncIterable[bytes]) -> int:
+        """See BlobStore.append. While a chunk is written and hashed in threads, the next one is being received."""
+        path = self._upload_path(upload)
+        async with self._locks.hold(upload):
+            size = (await self._in_thread(_stat_upload, path)).st_size
+            if offset != size:
+                raise OffsetMismatch(size)
+            running = self._hashes.pop(upload, None)
+            if running is not None and running.size != size:
+                running = None  # another process appended too
+            writer = AppendWriter(self._threads, path, size, running.digest if running else None)
+            try:
+                if isinstance(data, bytes):
+                    await writer.add(data)
+                else:
+                    async for chunk in data:
+                        await writer.add(chunk)
+            finally:
+                try:
+                    await writer.finish()
+                finally:
+                    if writer.running is not None:
+                        self._keep_hash(upload, _RunningHash(writer.running, writer.end))
+            return writer.end
+
+    async def upload_status(self, upload: str) -> UploadInfo:
+        """See BlobStore.upload_status."""
+        found = await self._in_thread(_stat_upload, self._upload_path(upload))
+        return UploadInfo(upload, found.st_size, _time(found))
+
+    async def seal(self, upload: str, digest: Digest) -> int:
+        """See BlobStore.seal."""
+        path = self._upload_path(upload)
+        async with self._locks.hold(upload):
+            size = (await self._in_thread(_stat_upload, path)).st_size
+            running = self._hashes.get(upload)
+            if running is not None and running.size == size and digest.algorithm == "sha256":
+                actual = running.digest
+            else:
+                actual = await self._in_thread(files.hash_file, path, digest.algorithm)
+            if actual.hexdigest() != digest.hex:
+                raise DigestMismatch(f"the content's digest is {digest.algorithm}:{actual.hexdigest()}")
+            await self._in_thread(self._directories.publish, path, self._blob_path(digest))
+            self._hashes.pop(upload, None)
+            return size
+
+    async def abort(self, upload: str) -> None:
+        """See BlobStore.abort."""
+        path = self._upload_path(upload)
+        async with self._locks.hold(upload):
+            await self._in_thread(_stat_upload, path)
+            await self._in_thread(path.unlink)
+            self._hashes.pop(upload, None)
+
+    async def expire_uploads(self, before: datetime) -> int:
+        """See BlobStore.expire_uploads."""
+        expired = 0
+        for upload in await self._in_thread(_names, self._uploads):
+            try:
+                if not self._locks.held(upload) and (await self.upload_status(upload)).touched_at < before:
+                    await self.abort(upload)
+                    expired += 1
+            except UploadUnknown:
+                continue  # sealed or aborted meanwhile
+        return expired
+
+    async def open_range(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes]:
+        """See BlobStore.open_range."""
+        descriptor = await self._in_thread(_open_blob, self._blob_path(digest))
+        try:
+            position = start
+            while end is None or position < end:
+                length = files.CHUNK if end is None else min(files.CHUNK, end - position)
+                chunk = await self._in_thread(files.read_chunk, descriptor, position, length)
+                if not chunk:
+                    return
+                position += len(chunk)
+                yield chunk
+        finally:
+            os.close(descriptor)
+
+    async def stat(self, digest: Digest) -> BlobInfo | None:
+        """See BlobStore.stat."""
+        try:
+            found = await self._in_thread(os.stat, self._blob_path(digest))
+        except FileNotFoundError:
+            return None
+        return BlobInfo(digest, found.st_size, _time(found))
+
+    async def delete(self, digest: Digest) -> bool:
+        """See BlobStore.delete."""
+        path = self._blob_path(digest)
+
+        def remove() -> bool:
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return False
+            files.sync_directory(path.parent)
+            return True
+
+        return await self._in_thread(remove)
+
+    async def list(self) -> AsyncGenerator[BlobInfo]:
+        """See BlobStore.list."""
+        for algorithm in await self._in_thread(_names, self._blobs):
+            for shard in await self._in_thread(_names, self._blobs / algorithm):
+                for name in await self._in_thread(_names, self._blobs / algorithm / shard):
+                    found = await self.stat(Digest.parse(f"{algorithm}:{name}"))
+                    if found is not None:
+                        yield found
+
+    def local_path(self, digest: Digest) -> Path | None:
+        """See BlobStore.local_path."""
+        path = self._blob_path(digest)
+        return path if path.exists() else None
+
+    async def presign(self, digest: Digest) -> str | None:
+        """See BlobStore.presign: a directory serves nobody."""
+        return None
+
+    def close(self) -> None:
+        """Wait for file work under way and end the threads."""
+        self._threads.shutdown()
+
+    def _upload_path(self, upload: str) -> Path:
+        if len(upload) != _ID_LENGTH or not upload.isalnum() or not upload.isascii():
+            raise UploadUnknown(upload)
+        return self._uploads / upload
+
+    def _blob_path(self, digest: Digest) -> Path:
+        return self._blobs / digest.algorithm / digest.hex[:2] / digest.hex
+
+    def _keep_hash(self, upload: str, running: _RunningHash) -> None:
+        self._hashes[upload] = running
+        if len(self._hashes) > _RUNNING_HASHES:
+            self._hashes.popitem(last=False)
+
+    async def _in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: work(*args, **kwargs))
+
+
+def _stat_upload(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except FileNotFoundError as error:
+        raise UploadUnknown(path.name) from error
+
+
+def _open_blob(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY)
+    except FileNotFoundError as error:
+        raise BlobUnknown(path.name) from error
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return [entry.name for entry in directory.iterdir()]
+    except FileNotFoundError:
+        return []
+
+
+def _time(found: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(found.st_mtime, UTC)

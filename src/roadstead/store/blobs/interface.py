@@ -1,0 +1,116 @@
+"""What the registry needs of a place for blobs, on disk or in S3."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from roadstead.store.blobs.digest import Digest
+
+
+class BlobError(Exception):
+    """Anything that a blob store refuses or fails to do."""
+
+
+class UploadUnknown(BlobError):
+    """There is no such upload: never begun, sealed, aborted or expired."""
+
+
+class BlobUnknown(BlobError):
+    """There is no such blob."""
+
+
+class OffsetMismatch(BlobError):
+    """An append did not start where the upload ends; `size` is where it does."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"the upload ends at byte {size}")
+        self.size = size
+
+
+class DigestMismatch(BlobError):
+    """The upload's content has another digest than the client says; the upload is left as it is."""
+
+
+class StorageFull(BlobError):
+    """No space left. What was appended before stays, and the append can be repeated once there is room."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadInfo:
+    """An upload under way: bytes received, and when the last ones came."""
+
+    id: str
+    size: int
+    touched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BlobInfo:
+    """A whole blob: bytes, and when it was sealed."""
+
+    digest: Digest
+    size: int
+    sealed_at: datetime
+
+
+class BlobStore(Protocol):
+    """Uploads are sessions that survive this process; on S3 any server can go on with them. Sizes and offsets are bytes."""
+
+    async def create_upload(self) -> str:
+        """Begin an upload; returns its id."""
+        ...
+
+    async def append(self, upload: str, offset: int, data: bytes | AsyncIterable[bytes]) -> int:
+        """Add bytes at `offset`, which must be the upload's size; returns the new size.
+
+        Appends to one upload go one after the other. When `data` breaks off with an exception, what came before it stays.
+        Raises UploadUnknown, OffsetMismatch, StorageFull.
+        """
+        ...
+
+    async def upload_status(self, upload: str) -> UploadInfo:
+        """How far an upload has come; raises UploadUnknown."""
+        ...
+
+    async def seal(self, upload: str, digest: Digest) -> int:
+        """Turn an upload into the blob `digest`, durably; returns its size. Raises UploadUnknown, DigestMismatch, StorageFull.
+
+        If the blob is there already, the upload just goes. Sealing the same content twice at once is fine.
+        """
+        ...
+
+    async def abort(self, upload: str) -> None:
+        """Drop an upload; raises UploadUnknown."""
+        ...
+
+    async def expire_uploads(self, before: datetime) -> int:
+        """Drop uploads that nobody has touched since `before`; returns how many."""
+        ...
+
+    def open_range(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from `start` up to, not including, `end` (or the blob's end), in chunks; raises BlobUnknown at the first."""
+        ...
+
+    async def stat(self, digest: Digest) -> BlobInfo | None:
+        """Size and time of a blob, or None."""
+        ...
+
+    async def delete(self, digest: Digest) -> bool:
+        """Remove a blob; False when there was none. Readers that have begun read on."""
+        ...
+
+    def list(self) -> AsyncIterator[BlobInfo]:
+        """Every blob, in no particular order."""
+        ...
+
+    def local_path(self, digest: Digest) -> Path | None:
+        """A file with the blob's content, for sendfile; None where blobs are not files or this one is not there."""
+        ...
+
+    async def presign(self, digest: Digest) -> str | None:
+        """A URL that serves the blob for a while without us; None where there is no such thing."""
+        ...

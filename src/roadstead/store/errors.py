@@ -1,0 +1,42 @@
+"""What the store raises. Errors of single statements (IntegrityError and its kin) are SQLAlchemy's own."""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """Anything that the store refuses or fails to do."""
+
+
+class StoreUnavailable(StoreError):
+    """The database can't be reached or is closed; nothing of the transaction is kept."""
+
+
+class StoreBusy(StoreError):
+    """Another process held SQLite's write lock for longer than the store waits."""
+
+
+class CommitFailed(StoreError):
+    """The commit failed (disk full, I/O error, connection lost): the transaction was not acknowledged and must be taken as undone.
+
+    After a lost connection or a crash right afterwards its effects may still turn up, as with every database.
+    """
+
+
+class TransactionConflict(StoreError):
+    """A concurrent transaction changed what this one read; run it again. `Store.run` does."""
+
+
+class TransactionAborted(StoreError):
+    """A statement failed earlier in this transaction, outside of a savepoint, so it can only be rolled back."""
+
+
+class NestedTransaction(StoreError):
+    """A task opened a second transaction while it holds the only writer; it would wait for itself."""
+
+
+class ReadOnlyTransaction(StoreError):
+    """A write or an event inside of a snapshot."""
+
+
+class DatabaseTooNew(StoreError):
+    """The database was migrated by a newer Roadstead than this one."""

@@ -1,0 +1,9 @@
+"""Every table of the store itself: importing this module puts them all on the metadata."""
+
+from roadstead.store.consumers import consumers
+from roadstead.store.idempotency import idempotency_tokens
+from roadstead.store.keys import signing_keys
+from roadstead.store.leases import leases
+from roadstead.store.outbox import outbox
+
+__all__ = ["consumers", "idempotency_tokens", "leases", "outbox", "signing_keys"]

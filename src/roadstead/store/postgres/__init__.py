@@ -1,0 +1,1 @@
+"""PostgreSQL through asyncpg, for several servers (docs/decisions/0002-postgresql-isolation.md)."""

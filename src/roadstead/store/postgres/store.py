@@ -1,0 +1,166 @@
+"""The store on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import structlog
+from sqlalchemy import URL, Connection, func, select
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from roadstead.kernel.clock import Clock
+from roadstead.store.base import Store
+from roadstead.store.errors import CommitFailed, StoreUnavailable, TransactionConflict
+from roadstead.store.postgres.link import PostgresLink, may_be_race, translate
+from roadstead.store.postgres.wakeups import PostgresWakeups
+from roadstead.store.transaction import Transaction
+
+_log = structlog.stdlib.get_logger(__name__)
+
+T = TypeVar("T")
+
+ATTEMPTS = 10
+"""How often `run` tries. With pauses that double from 2 ms, the last conflict comes about a second after the first."""
+_FIRST_PAUSE = 0.002
+_CONNECTIONS = 16
+_SCHEMA_LOCK = 0x726F6164  # any number that other users of the database don't take
+
+
+class PostgresStore(Store):
+    """A database that several servers share. Read-write transactions are SERIALIZABLE, snapshots REPEATABLE READ."""
+
+    def __init__(self, url: URL, clock: Clock) -> None:
+        super().__init__(url.render_as_string(hide_password=False), clock)
+        self._closed = False
+        self.engine = create_async_engine(
+            url.set(drivername="postgresql+asyncpg"),
+            isolation_level="SERIALIZABLE",
+            pool_size=_CONNECTIONS,
+            max_overflow=_CONNECTIONS,
+            query_cache_size=4096,
+            hide_parameters=True,
+            connect_args={
+                "server_settings": {"application_name": "roadstead", "synchronous_commit": "on", "jit": "off"}
+            },
+        )
+        self._exchange = PostgresWakeups(
+            url.set(drivername="postgresql").render_as_string(hide_password=False),
+            self.engine,
+            self.wakeups.wake,
+            self.wakeups.wake_all,
+        )
+
+    async def start(self) -> None:
+        """Make sure that the database answers; raises StoreUnavailable."""
+        async with self._connect():
+            try:
+                await self._exchange.start()
+            except TimeoutError as error:
+                raise StoreUnavailable("PostgreSQL gives no connection for wake-ups") from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Transaction]:
+        """See Store.transaction."""
+        async with self._connect() as connection:
+            tx = Transaction(PostgresLink(connection), self.clock, self.keys, writable=True)
+            try:
+                yield tx
+                await tx.finish()
+            except Exception as error:
+                _raise_translated(error, tx)
+                raise
+            commit = asyncio.create_task(self._commit(connection, tx))
+            try:
+                await asyncio.shield(commit)
+            except asyncio.CancelledError:
+                await asyncio.wait([commit])
+                raise
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncGenerator[Transaction]:
+        """See Store.snapshot."""
+        async with self._connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            tx = Transaction(PostgresLink(connection), self.clock, self.keys, writable=False)
+            try:
+                yield tx
+            except Exception as error:
+                _raise_translated(error, tx)
+                raise
+
+    async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """See Store.run. Also begins anew, on another connection, when one is lost before the commit, and after a duplicate key."""
+        pause = _FIRST_PAUSE
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with self.transaction() as tx:
+                    return await work(tx)
+            except (TransactionConflict, StoreUnavailable, IntegrityError) as error:
+                if attempt == ATTEMPTS or (isinstance(error, IntegrityError) and not may_be_race(error)):
+                    raise
+                _log.debug("a transaction begins anew", attempt=attempt, reason=str(error))
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the retries, hides nothing
+            pause *= 2
+        raise AssertionError("unreachable")
+
+    async def change_schema(self, work: Callable[[Connection], T]) -> T:
+        """See Store.change_schema. An advisory lock keeps others out."""
+        async with self._connect() as connection:
+            # A transaction that waited for the lock must see what the one before it did.
+            await connection.execution_options(isolation_level="READ COMMITTED")
+            await connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+            result = await connection.run_sync(work)
+            await connection.commit()
+            return result
+
+    async def close(self) -> None:
+        """See Store.close."""
+        self._closed = True
+        await self._exchange.close()
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def _connect(self) -> AsyncGenerator[AsyncConnection]:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        try:
+            connection = await self.engine.connect()
+        except (OSError, DBAPIError) as error:
+            raise StoreUnavailable("PostgreSQL does not answer") from error
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def _commit(self, connection: AsyncConnection, tx: Transaction) -> None:
+        try:
+            await connection.commit()
+        except DBAPIError as error:
+            translated = translate(error)
+            if isinstance(translated, TransactionConflict):
+                raise translated from error
+            raise CommitFailed("PostgreSQL did not confirm the commit") from error
+        for callback in tx.callbacks:
+            try:
+                callback()
+            except Exception:  # noqa: BLE001 - the commit stands, whatever its followers do
+                _log.exception("a callback after a commit failed")
+        if tx.topics:
+            self.wakeups.wake(tx.topics)
+            self._exchange.tell_others(tx.topics)
+
+
+def _raise_translated(error: Exception, tx: Transaction) -> None:
+    """Raise the store's error that `error` amounts to, if any.
+
+    A conflict or a lost connection counts, even if the code has turned it into something else meanwhile.
+    """
+    reason = error if isinstance(error, DBAPIError) else tx.failure
+    translated = translate(reason) if reason is not None else None
+    if translated is not None:
+        raise translated from error

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import random
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.unit.store.mounts import small_tmpfs
+
+from roadstead.store.blobs import (
+    BlobStore,
+    BlobUnknown,
+    Digest,
+    DigestMismatch,
+    DiskBlobStore,
+    InvalidDigest,
+    OffsetMismatch,
+    StorageFull,
+    UploadUnknown,
+)
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Iterator[DiskBlobStore]:
+    store = DiskBlobStore(tmp_path / "blobs")
+    yield store
+    store.close()
+
+
+def digest_of(data: bytes, algorithm: str = "sha256") -> Digest:
+    return Digest.parse(f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}")
+
+
+async def pieces(data: bytes, size: int) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+async def content(store: BlobStore, digest: Digest, start: int = 0, end: int | None = None) -> bytes:
+    return b"".join([chunk async for chunk in store.open_range(digest, start, end)])
+
+
+async def put(store: BlobStore, data: bytes) -> Digest:
+    upload = await store.create_upload()
+    await store.append(upload, 0, data)
+    digest = digest_of(data)
+    assert await store.seal(upload, digest) == len(data)
+    return digest
+
+
+def files_under(path: Path) -> list[Path]:
+    return [found for found in path.rglob("*") if found.is_file()]
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+@pytest.mark.parametrize(
+    ("size", "piece"), [(0, 1), (1, 1), (5000, 7), (3 << 20, 65536), ((5 << 20) + 13, (2 << 20) + 1)]
+)
+async def test_what_is_put_in_comes_out(blobs: DiskBlobStore, algorithm: str, size: int, piece: int):
+    data = random.Random(size).randbytes(size)
+    digest = digest_of(data, algorithm)
+    upload = await blobs.create_upload()
+    middle = size // 2
+    assert await blobs.append(upload, 0, pieces(data[:middle], piece)) == middle
+    assert (await blobs.upload_status(upload)).size == middle
+    assert await blobs.append(upload, middle, data[middle:]) == size
+    assert await blobs.seal(upload, digest) == size
+    assert await content(blobs, digest) == data
+    assert await content(blobs, digest, size // 3, size // 2) == data[size // 3 : size // 2]
+    assert await content(blobs, digest, size + 5) == b""
+    found = await blobs.stat(digest)
+    assert found is not None
+    assert found.size == size
+    path = blobs.local_path(digest)
+    assert path is not None
+    assert path.read_bytes() == data
+    assert [info async for info in blobs.list()] == [found]
+    assert await blobs.presign(digest) is None
+    with pytest.raises(UploadUnknown):
+        await blobs.upload_status(upload)
+
+
+async def test_a_wrong_digest_leaves_the_upload_and_no_blob(blobs: DiskBlobStore):
+    upload = await blobs.create_upload()
+    await blobs.append(upload, 0, b"hello")
+    with pytest.raises(DigestMismatch):
+        await blobs.seal(upload, digest_of(b"other"))
+    assert await blobs.stat(digest_of(b"other")) is None
+    assert await blobs.seal(upload, digest_of(b"hello")) == 5
+
+
+async def test_a_wrong_offset_says_where_the_upload_ends(blobs: DiskBlobStore):
+    upload = await blobs.create_upload()
+    await blobs.append(upload, 0, b"hello")
+    for offset in (0, 4, 6):
+        with pytest.raises(OffsetMismatch) as caught:
+            await blobs.append(upload, offset, b"x")
+        assert caught.value.size == 5
+
+
+async def test_appends_at_the_same_time_do_not_mix(blobs: DiskBlobStore):
+    upload = await blobs.create_upload()
+    outcomes = await asyncio.gather(
+        *(blobs.append(upload, 0, pieces(letter * 3_000_000, 50_000)) for letter in (b"a", b"b")),
+        return_exceptions=True,
+    )
+    assert outcomes[0] == 3_000_000
+    assert isinstance(outcomes[1], OffsetMismatch)
+    assert await blobs.seal(upload, digest_of(b"a" * 3_000_000)) == 3_000_000
+
+
+async def test_an_upload_that_breaks_off_goes_on_later(blobs: DiskBlobStore):
+    data = os.urandom(4 << 20)
+
+    async def broken() -> AsyncIterator[bytes]:
+        async for piece in pieces(data[: 3 << 20], 100_000):
+            yield piece
+        raise ConnectionResetError
+
+    upload = await blobs.create_upload()
+    with pytest.raises(ConnectionResetError):
+        await blobs.append(upload, 0, broken())
+    received = (await blobs.upload_status(upload)).size
+    assert received == 3 << 20
+    await blobs.append(upload, received, data[received:])
+    await blobs.seal(upload, digest_of(data))
+
+
+async def test_a_cancelled_append_leaves_hash_and_file_in_step(blobs: DiskBlobStore):
+    data = os.urandom(6 << 20)
+    arrived = asyncio.Event()
+
+    async def stalling() -> AsyncIterator[bytes]:
+        async for piece in pieces(data[: 5 << 20], 1 << 20):
+            yield piece
+        arrived.set()
+        await asyncio.Event().wait()
+
+    upload = await blobs.create_upload()
+    task = asyncio.create_task(blobs.append(upload, 0, stalling()))
+    await arrived.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    received = (await blobs.upload_status(upload)).size
+    await blobs.append(upload, received, data[received:])
+    await blobs.seal(upload, digest_of(data))
+
+
+async def test_a_restart_in_the_middle(blobs: DiskBlobStore, tmp_path: Path):
+    data = os.urandom(2 << 20)
+    upload = await blobs.create_upload()
+    await blobs.append(upload, 0, data[: 1 << 20])
+    later = DiskBlobStore(tmp_path / "blobs")
+    await later.append(upload, 1 << 20, data[1 << 20 :])
+    assert await later.seal(upload, digest_of(data)) == 2 << 20
+    later.close()
+
+
+async def test_two_processes_may_share_an_upload(blobs: DiskBlobStore, tmp_path: Path):
+    other = DiskBlobStore(tmp_path / "blobs")
+    upload = await blobs.create_upload()
+    await blobs.append(upload, 0, b"one ")
+    await other.append(upload, 4, b"two ")
+    await blobs.append(upload, 8, b"three")
+    assert await blobs.seal(upload, digest_of(b"one two three")) == 13
+    other.close()
+
+
+async def test_one_digest_twice_at_once(blobs: DiskBlobStore, tmp_path: Path):
+    data = os.urandom(1 << 20)
+    digests = await asyncio.gather(*(put(blobs, data) for _ in range(6)))
+    assert len(set(digests)) == 1
+    assert await content(blobs, digests[0]) == data
+    assert len(files_under(tmp_path)) == 1
+
+
+async def test_deleting(blobs: DiskBlobStore):
+    digest = await put(blobs, b"x" * (3 << 20))
+    reader = blobs.open_range(digest)
+    first = await anext(reader)
+    assert await blobs.delete(digest)
+    assert not await blobs.delete(digest)
+    rest = [chunk async for chunk in reader]
+    assert len(first) + sum(map(len, rest)) == 3 << 20
+    assert blobs.local_path(digest) is None
+    with pytest.raises(BlobUnknown):
+        await content(blobs, digest)
+
+
+async def test_stale_uploads_expire_and_live_ones_stay(blobs: DiskBlobStore, tmp_path: Path):
+    stale, live = await blobs.create_upload(), await blobs.create_upload()
+    now = datetime.now(UTC)
+    os.utime(tmp_path / "blobs" / "uploads" / stale, (0, 0))
+    assert await blobs.expire_uploads(now - timedelta(hours=1)) == 1
+    with pytest.raises(UploadUnknown):
+        await blobs.append(stale, 0, b"x")
+    await blobs.append(live, 0, b"x")
+    await blobs.abort(live)
+    with pytest.raises(UploadUnknown):
+        await blobs.seal(live, digest_of(b"x"))
+
+
+@pytest.mark.parametrize("upload", ["", "../../etc/passwd", "a/b", "x" * 32, "ä" * 32, "." * 32])
+async def test_ids_that_were_never_given_out(blobs: DiskBlobStore, upload: str):
+    with pytest.raises(UploadUnknown):
+        await blobs.upload_status(upload)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "sha256:",
+        "sha256:" + "A" * 64,
+        "sha256:" + "a" * 63,
+        "sha512:" + "a" * 64,
+        "md5:" + "a" * 32,
+        "sha256:../" + "a" * 61,
+    ],
+)
+def test_what_is_no_digest(text: str):
+    with pytest.raises(InvalidDigest):
+        Digest.parse(text)
+
+
+async def test_a_full_disk_is_said_and_nothing_half_is_seen(tmp_path: Path):
+    with small_tmpfs(tmp_path / "small", mebibytes=4) as place:
+        blobs = DiskBlobStore(place)
+        data = os.urandom(6 << 20)
+        upload = await blobs.create_upload()
+        with pytest.raises(StorageFull):
+            await blobs.append(upload, 0, pieces(data, 64 << 10))
+        kept = (await blobs.upload_status(upload)).size
+        assert 0 < kept <= 4 << 20
+        assert [info async for info in blobs.list()] == []
+        # What was kept is right, though its running hash had seen the chunk that did not fit, and the upload can go on.
+        assert await blobs.seal(upload, digest_of(data[:kept])) == kept
+        second = await blobs.create_upload()
+        with pytest.raises(StorageFull):
+            await blobs.append(second, 0, data)
+        assert (await blobs.upload_status(second)).size == 0
+        await blobs.delete(digest_of(data[:kept]))
+        assert await blobs.append(second, 0, data[: 2 << 20]) == 2 << 20
+        blobs.close()

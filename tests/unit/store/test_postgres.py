@@ -1,0 +1,178 @@
+"""What only PostgreSQL has: conflicts, lost connections, other servers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from tests.support.postgres import PostgresServer, running_postgres
+from tests.unit.store.tables import things
+
+from roadstead.store import Event, StoreUnavailable, Transaction, TransactionConflict, open_store
+from roadstead.store.postgres.store import PostgresStore
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer) -> Iterator[str]:
+    name = postgres_server.create_database()
+    yield name
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
+async def store(postgres_server: PostgresServer, database: str) -> AsyncIterator[PostgresStore]:
+    async with await open_store(postgres_server.url(database)) as opened:
+        assert isinstance(opened, PostgresStore)
+        await opened.create_all()
+        yield opened
+
+
+async def emit(store: PostgresStore, topic: str) -> None:
+    async with store.transaction() as tx:
+        tx.emit(Event(topic, "000000000000", "us-east-1", "x"))
+
+
+async def count(tx: Transaction, name: str) -> int:
+    return (await tx.execute(select(things.c.rank).where(things.c.name == name))).scalar_one()
+
+
+async def test_a_plain_transaction_reports_the_conflict_and_run_repeats_it(store: PostgresStore):
+    async with store.transaction() as tx:
+        await tx.execute(insert(things).values(name="a", rank=0))
+    attempts = 0
+
+    async def bump(tx: Transaction) -> None:
+        nonlocal attempts
+        attempts += 1
+        seen = await count(tx, "a")
+        if attempts == 1:
+            async with store.transaction() as other:
+                await other.execute(update(things).where(things.c.name == "a").values(rank=10))
+        await tx.execute(update(things).where(things.c.name == "a").values(rank=seen + 1))
+
+    with pytest.raises(TransactionConflict):
+        async with store.transaction() as tx:
+            await bump(tx)
+    attempts = 0
+    await store.run(bump)
+    assert attempts == 2
+    async with store.snapshot() as tx:
+        assert await count(tx, "a") == 11
+
+
+async def test_a_conflict_counts_even_when_the_code_hides_it(store: PostgresStore):
+    async with store.transaction() as tx:
+        await tx.execute(insert(things).values(name="a", rank=0))
+    attempts = 0
+
+    async def work(tx: Transaction) -> None:
+        nonlocal attempts
+        attempts += 1
+        await count(tx, "a")
+        if attempts == 1:
+            async with store.transaction() as other:
+                await other.execute(update(things).where(things.c.name == "a").values(rank=10))
+        try:
+            await tx.execute(update(things).where(things.c.name == "a").values(rank=1))
+        except DBAPIError as error:
+            raise ValueError("something else") from error
+
+    await store.run(work)
+    assert attempts == 2
+
+
+async def test_a_lost_connection_before_the_commit_is_begun_anew(
+    store: PostgresStore, postgres_server: PostgresServer, database: str
+):
+    attempts = 0
+
+    async def work(tx: Transaction) -> None:
+        nonlocal attempts
+        attempts += 1
+        await tx.execute(insert(things).values(name="a"))
+        if attempts == 1:
+            pid = (await tx.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+            await asyncio.to_thread(postgres_server.sql, f"SELECT pg_terminate_backend({pid})", "postgres")
+        await tx.execute(insert(things).values(name="b"))
+
+    await store.run(work)
+    assert attempts == 2
+    async with store.snapshot() as tx:
+        assert sorted((await tx.execute(select(things.c.name))).scalars()) == ["a", "b"]
+
+
+async def test_another_server_is_woken_at_once(store: PostgresStore):
+    async with await open_store(store.url) as other:
+        subscription, unrelated = other.subscribe("ecs.task"), other.subscribe("ecr.image")
+        await emit(store, "ecs.task")
+        assert await subscription.wait(10)
+        assert not await unrelated.wait(0)
+
+
+async def test_the_poll_finds_what_notify_lost(store: PostgresStore, postgres_server: PostgresServer, database: str):
+    subscription = store.subscribe("ecs.task")
+    listening = "application_name = 'roadstead wake-ups'"
+    deadline = asyncio.get_running_loop().time() + 10
+    columns = "topic, account, region, resource, payload, created_at, xid"
+    values = "'ecs.task', '1', 'r', 'x', '{}', 0, pg_current_xact_id()::text::bigint"
+    while asyncio.get_running_loop().time() < deadline:
+        # As a server that dies between its commit and its NOTIFY would leave it.
+        await asyncio.to_thread(postgres_server.sql, f"INSERT INTO outbox ({columns}) VALUES ({values})", database)
+        if await subscription.wait(3):
+            break
+    else:
+        raise AssertionError("the poll found nothing")
+    # A connection that is cut comes back, and wakes everyone in case something was missed meanwhile.
+    await asyncio.to_thread(
+        postgres_server.sql, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {listening}"
+    )
+    quiet = store.subscribe("nothing.ever")
+    assert await quiet.wait(10)
+
+
+async def test_a_server_that_is_away_is_said_to_be():
+    with running_postgres() as server:
+        store = await open_store(server.url())
+        await store.create_all()
+        url = server.url()
+    try:
+        with pytest.raises(StoreUnavailable):
+            async with store.transaction() as tx:
+                await tx.execute(select(things))
+        with pytest.raises(StoreUnavailable):
+            await open_store(url)
+    finally:
+        await store.close()
+
+
+async def test_run_begins_anew_where_another_was_first_with_a_row(store: PostgresStore):
+    attempts = 0
+
+    async def ensure(tx: Transaction) -> bool:
+        nonlocal attempts
+        attempts += 1
+        if (await tx.execute(select(things.c.name).where(things.c.name == "a"))).first() is not None:
+            return False
+        if attempts == 1:
+            async with (
+                store.transaction() as other
+            ):  # looks for nothing, so that no conflict is seen, only the duplicate
+                await other.execute(insert(things).values(name="a"))
+        await tx.execute(insert(things).values(name="a"))
+        return True
+
+    assert not await store.run(ensure)
+    assert attempts == 2
+
+
+async def test_run_gives_up_on_what_is_wrong_at_every_attempt(store: PostgresStore):
+    async with store.transaction() as tx:
+        await tx.execute(insert(things).values(name="a"))
+    for values, name in (({"name": "a"}, "unique"), ({"name": "b", "rank": None}, "null")):
+        with pytest.raises(IntegrityError, match=name):
+            await store.run(lambda tx, values=values: tx.execute(insert(things).values(**values)))
