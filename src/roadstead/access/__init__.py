@@ -1,0 +1,1 @@
+"""Signatures, tokens, principals and decisions: the one way in for every edge."""

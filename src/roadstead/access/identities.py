@@ -1,0 +1,122 @@
+"""Access keys and policies as decisions need them, cached under each account's revision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import bindparam, select
+
+from roadstead.access.master_key import MasterKey
+from roadstead.access.principal import Principal, PrincipalKind
+from roadstead.access.tables import access_keys, account_revisions, inline_policies, users
+from roadstead.core.policy.compile import CompiledPolicy
+from roadstead.core.policy.document import parse_policy
+from roadstead.core.policy.trace import Origin, PolicyKind, PolicySource
+from roadstead.kernel.arn import Arn
+from roadstead.store import Lookup, Transaction
+
+_REVISION = Lookup(select(account_revisions.c.revision).where(account_revisions.c.account == bindparam("account")))
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """A long-term key with its owner and its secret in the clear."""
+
+    principal: Principal
+    secret: str
+    active: bool
+
+
+@dataclass(slots=True)
+class _Account:
+    revision: int
+    keys: dict[str, AccessKey] = field(default_factory=dict[str, AccessKey])
+    policies: dict[tuple[str, str], tuple[CompiledPolicy, ...]] = field(
+        default_factory=dict[tuple[str, str], tuple[CompiledPolicy, ...]]
+    )
+
+
+class IdentityCache:
+    """Shared by all requests of a server. Nothing of it is used before the account's revision was read in the request's transaction."""
+
+    def __init__(self, master: MasterKey) -> None:
+        self.master = master
+        self.accounts: dict[str, _Account] = {}
+        self.account_of_key: dict[str, str] = {}
+
+
+class Identities:
+    """The identities as one transaction sees them."""
+
+    def __init__(self, cache: IdentityCache, tx: Transaction) -> None:
+        self._cache = cache
+        self._tx = tx
+        self._fresh: dict[str, _Account] = {}
+
+    async def _account(self, account: str) -> _Account:
+        found = self._fresh.get(account)
+        if found is None:
+            rows = await self._tx.look_up(_REVISION, account=account)
+            revision = rows[0][0] if rows else 0
+            found = self._cache.accounts.get(account)
+            if found is None or found.revision != revision:
+                found = _Account(revision)
+                self._cache.accounts[account] = found
+            self._fresh[account] = found
+        return found
+
+    async def access_key(self, access_key_id: str) -> AccessKey | None:
+        """The key of this id, active or not."""
+        known = self._cache.account_of_key.get(access_key_id)
+        if known is not None:
+            account = await self._account(known)
+            found = account.keys.get(access_key_id)
+            if found is not None:
+                return found
+        stmt = (
+            select(access_keys, users.c.user_id, users.c.path)
+            .join(users, (users.c.account == access_keys.c.account) & (users.c.user_name == access_keys.c.user_name))
+            .where(access_keys.c.access_key_id == access_key_id)
+        )
+        row = (await self._tx.execute(stmt)).one_or_none()
+        if row is None:
+            return None
+        arn = Arn(service="iam", region="", account=str(row.account), resource=f"user{row.path}{row.user_name}")
+        key = AccessKey(
+            principal=Principal(
+                kind=PrincipalKind.USER,
+                account=str(row.account),
+                arn=arn,
+                identity_arn=arn,
+                user_id=str(row.user_id),
+                access_key_id=access_key_id,
+            ),
+            secret=self._cache.master.decrypt(bytes(row.secret), f"access-key:{access_key_id}").decode(),
+            active=row.status == "Active",
+        )
+        (await self._account(str(row.account))).keys[access_key_id] = key
+        self._cache.account_of_key[access_key_id] = str(row.account)
+        return key
+
+    async def policies(self, identity: Arn) -> tuple[CompiledPolicy, ...]:
+        """The policies of a user or role."""
+        kind, _, rest = identity.resource.partition("/")
+        name = rest.rsplit("/", 1)[-1]
+        account = await self._account(identity.account)
+        found = account.policies.get((kind, name))
+        if found is None:
+            stmt = select(inline_policies.c.policy_name, inline_policies.c.document).where(
+                inline_policies.c.account == identity.account,
+                inline_policies.c.entity_kind == kind,
+                inline_policies.c.entity_name == name,
+            )
+            rows = (await self._tx.execute(stmt)).all()
+            found = tuple(
+                CompiledPolicy(
+                    parse_policy(str(row.document)),
+                    PolicySource(str(row.policy_name), PolicyKind.IDENTITY, Origin(kind)),
+                )
+                for row in rows
+            )
+            account.policies[(kind, name)] = found
+        return found
