@@ -1,0 +1,202 @@
+"""The errors of the ECR API, in the real service's words (ECR API Reference, section Errors of each operation)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from roadstead.kernel.errors import ServiceError
+from roadstead.services.ecr.keys import RepositoryKey
+
+
+class InvalidParameterException(ServiceError):
+    """A parameter is well formed for the model, and still not valid here."""
+
+    @classmethod
+    def at(cls, parameter: str, constraint: str) -> InvalidParameterException:
+        """The form in which ECR names a parameter and the rule that it breaks."""
+        return cls(f"Invalid parameter at '{parameter}' failed to satisfy constraint: '{constraint}'")
+
+
+class InvalidTagParameterException(ServiceError):
+    """A resource tag is not valid."""
+
+
+class TooManyTagsException(ServiceError):
+    """More than 50 resource tags."""
+
+
+class LimitExceededException(ServiceError):
+    """A quota of the registry is used up."""
+
+
+class RepositoryAlreadyExistsException(ServiceError):
+    """CreateRepository named a repository that exists."""
+
+    @classmethod
+    def of(cls, key: RepositoryKey) -> RepositoryAlreadyExistsException:
+        """The error of this repository."""
+        return cls(f"The repository with name '{key.name}' already exists in the registry with id '{key.account}'")
+
+
+class RepositoryNotFoundException(ServiceError):
+    """The repository does not exist."""
+
+    @classmethod
+    def of(cls, key: RepositoryKey) -> RepositoryNotFoundException:
+        """The error of this repository."""
+        return cls(f"The repository with name '{key.name}' does not exist in the registry with id '{key.account}'")
+
+
+class RepositoryNotEmptyException(ServiceError):
+    """DeleteRepository without force, and there are images."""
+
+    @classmethod
+    def of(cls, key: RepositoryKey) -> RepositoryNotEmptyException:
+        """The error of this repository."""
+        return cls(
+            f"The repository with name '{key.name}' in registry with id '{key.account}' "
+            "cannot be deleted because it still contains images"
+        )
+
+
+class ImageNotFoundException(ServiceError):
+    """DescribeImages named an image that does not exist."""
+
+    @classmethod
+    def of(cls, key: RepositoryKey, *, digest: str | None, tag: str | None) -> ImageNotFoundException:
+        """The error of this image; a part that was not given is printed as `null`."""
+        return cls(
+            f"The image with imageId {{imageDigest:'{digest or 'null'}', imageTag:'{tag or 'null'}'}} does not exist "
+            f"within the repository with name '{key.name}' in the registry with id '{key.account}'"
+        )
+
+
+class ImageAlreadyExistsException(ServiceError):
+    """PutImage of an image that is there already, under this tag."""
+
+    @classmethod
+    def of(cls, key: RepositoryKey, *, digest: str, tag: str | None) -> ImageAlreadyExistsException:
+        """The error of this image."""
+        return cls(
+            f"Image with digest '{digest}' and tag '{tag or 'null'}' already exists "
+            f"in the repository with name '{key.name}' in registry with id '{key.account}'"
+        )
+
+
+class ImageTagAlreadyExistsException(ServiceError):
+    """The tag names another image, and tags are immutable here."""
+
+    @classmethod
+    def of(cls, key: RepositoryKey, tag: str) -> ImageTagAlreadyExistsException:
+        """The error of this tag."""
+        return cls(
+            f"The image tag '{tag}' already exists in the '{key.name}' repository "
+            "and cannot be overwritten because the tag is immutable."
+        )
+
+
+class ImageDigestDoesNotMatchException(ServiceError):
+    """The manifest's bytes do not have the digest that was given with them."""
+
+    @classmethod
+    def of(cls, given: str, computed: str) -> ImageDigestDoesNotMatchException:
+        """The error of these two digests."""
+        return cls(f"The provided digest '{given}' does not match the digest '{computed}' of the manifest")
+
+
+class LayersNotFoundException(ServiceError):
+    """Layers are not in this repository."""
+
+    @classmethod
+    def required(cls, key: RepositoryKey, digests: Sequence[str]) -> LayersNotFoundException:
+        """A manifest names layers that were not pushed to its repository."""
+        return cls(
+            f"Layers with digests '[{', '.join(digests)}]' required for pushing image into repository "
+            f"with name '{key.name}' in the registry with id '{key.account}' do not exist"
+        )
+
+    @classmethod
+    def of(cls, key: RepositoryKey, digest: str) -> LayersNotFoundException:
+        """One layer that was asked for."""
+        return cls(
+            f"The layer with digest '{digest}' does not exist within the repository "
+            f"with name '{key.name}' in the registry with id '{key.account}'"
+        )
+
+
+class ReferencedImagesNotFoundException(ServiceError):
+    """A manifest list or index names images that are not in this repository."""
+
+    @classmethod
+    def required(cls, key: RepositoryKey, digests: Sequence[str]) -> ReferencedImagesNotFoundException:
+        """A manifest names manifests that were not pushed to its repository."""
+        return cls(
+            f"Images with digests '[{', '.join(digests)}]' required for pushing image into repository "
+            f"with name '{key.name}' in the registry with id '{key.account}' do not exist"
+        )
+
+
+class UploadNotFoundException(ServiceError):
+    """No such upload in this repository."""
+
+    @classmethod
+    def of(cls, key: RepositoryKey, upload: str) -> UploadNotFoundException:
+        """The error of this upload."""
+        return cls(
+            f"Upload with id '{upload}' could not be found for the repository "
+            f"with name '{key.name}' in the registry with id '{key.account}'"
+        )
+
+
+class InvalidLayerPartException(ServiceError):
+    """The part does not begin where the last one ended."""
+
+    @classmethod
+    def of(cls, key: RepositoryKey, upload: str, received: int) -> InvalidLayerPartException:
+        """The error of an upload that holds `received` bytes; the member counts from 0, and is -1 for none."""
+        return cls(
+            f"Invalid layer part upload for upload with id '{upload}' "
+            f"in the repository with name '{key.name}' in the registry with id '{key.account}'",
+            members={
+                "registryId": key.account,
+                "repositoryName": key.name,
+                "uploadId": upload,
+                "lastValidByteReceived": received - 1,
+            },
+        )
+
+
+class InvalidLayerException(ServiceError):
+    """The bytes of an upload do not have the digest that closes it."""
+
+    @classmethod
+    def of(cls, key: RepositoryKey, upload: str, digest: str) -> InvalidLayerException:
+        """The error of this upload and digest."""
+        return cls(
+            f"The layer of the upload with id '{upload}' in the repository with name '{key.name}' "
+            f"in the registry with id '{key.account}' does not have the digest '{digest}'"
+        )
+
+
+class EmptyUploadException(ServiceError):
+    """CompleteLayerUpload of an upload without any byte."""
+
+    @classmethod
+    def of(cls, key: RepositoryKey, upload: str) -> EmptyUploadException:
+        """The error of this upload."""
+        return cls(
+            f"No layer parts were uploaded for the upload with id '{upload}' "
+            f"in the repository with name '{key.name}' in the registry with id '{key.account}'"
+        )
+
+
+class LayerAlreadyExistsException(ServiceError):
+    """CompleteLayerUpload of a layer that this repository has."""
+
+    @classmethod
+    def of(cls, key: RepositoryKey, digest: str) -> LayerAlreadyExistsException:
+        """The error of this layer."""
+        return cls(
+            f"Layer with digest '{digest}' already exists in the repository "
+            f"with name '{key.name}' in the registry with id '{key.account}'"
+        )

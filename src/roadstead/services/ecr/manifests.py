@@ -1,0 +1,133 @@
+"""Reading manifests: what they are, and what they name (OCI image-spec 1.1; Docker image manifest version 2, schema 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from roadstead.services.ecr.errors import InvalidParameterException
+from roadstead.services.ecr.keys import is_digest
+
+MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_ARTIFACT = "application/vnd.oci.artifact.manifest.v1+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+
+IMAGE_TYPES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST, OCI_ARTIFACT})
+INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_LIST})
+
+_UNPUSHED = ("foreign", "nondistributable")
+"""Marks of layer media types whose content is elsewhere (`urls`) and may be missing here."""
+
+
+class _Descriptor(msgspec.Struct, rename="camel"):
+    digest: str
+    media_type: str = ""
+    size: int = 0
+    urls: list[str] | None = None
+
+
+class _Document(msgspec.Struct, rename="camel"):
+    schema_version: int | None = None
+    media_type: str | None = None
+    artifact_type: str | None = None
+    config: _Descriptor | None = None
+    layers: list[_Descriptor] | None = None
+    manifests: list[_Descriptor] | None = None
+    blobs: list[_Descriptor] | None = None
+    subject: _Descriptor | None = None
+    annotations: dict[str, str] | None = None
+
+
+_decoder = msgspec.json.Decoder(_Document)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest's meaning. `size` is the sum of config and layers in bytes, 0 for a manifest list."""
+
+    media_type: str
+    artifact_type: str | None
+    subject: str | None
+    blobs: tuple[str, ...]
+    """Digests of config and layers that must be in the repository, each once."""
+    children: tuple[str, ...]
+    """Digests of the images of a manifest list, each once."""
+    size: int
+    annotations: dict[str, str] | None = field(default=None, hash=False)
+
+    @property
+    def is_index(self) -> bool:
+        """Whether this is a manifest list or an index."""
+        return self.media_type in INDEX_TYPES
+
+
+def parse_manifest(content: bytes, media_type: str | None) -> Manifest:
+    """Read a manifest that came with this media type (None: none that says anything).
+
+    Raises InvalidParameterException for what is no manifest, contradicts its media type, or could be taken for both an image and an
+    index (image-spec, "image manifest" and "image index" differ by media type alone).
+    """
+    if len(content) > MAX_MANIFEST_BYTES:
+        raise InvalidParameterException.at(
+            "imageManifest", f"Member must have length less than or equal to {MAX_MANIFEST_BYTES}"
+        )
+    try:
+        document = _decoder.decode(content)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise InvalidParameterException.at("imageManifest", "Invalid JSON syntax") from error
+    kind = _media_type(document, media_type)
+    images = kind in INDEX_TYPES
+    if images and (document.config is not None or document.layers is not None):
+        raise _invalid("a manifest list has neither config nor layers")
+    if not images and document.manifests is not None:
+        raise _invalid("an image manifest has no manifests")
+    if kind in (OCI_MANIFEST, DOCKER_MANIFEST) and document.config is None:
+        raise _invalid("an image manifest has a config")
+    config = [document.config] if document.config is not None else []
+    content_descriptors = config + (document.layers or []) + (document.blobs or [])
+    children = document.manifests or []
+    subject = [document.subject] if document.subject is not None else []
+    for descriptor in content_descriptors + children + subject:
+        if not is_digest(descriptor.digest) or descriptor.size < 0:
+            raise _invalid("every descriptor has a sha256 or sha512 digest and a size")
+    return Manifest(
+        media_type=kind,
+        artifact_type=document.artifact_type or (document.config.media_type or None if document.config else None),
+        subject=document.subject.digest if document.subject is not None else None,
+        blobs=tuple(dict.fromkeys(d.digest for d in content_descriptors if not _is_elsewhere(d))),
+        children=tuple(dict.fromkeys(d.digest for d in children)),
+        size=sum(d.size for d in content_descriptors),
+        annotations=document.annotations,
+    )
+
+
+def _media_type(document: _Document, given: str | None) -> str:
+    inside = document.media_type
+    if given in (None, "", "application/json", "application/octet-stream"):
+        given = inside or _guess(document)
+    if inside is not None and inside != given:
+        raise _invalid(f"the manifest's mediaType {inside} is the one that it is sent with, {given}")
+    if given not in IMAGE_TYPES and given not in INDEX_TYPES:
+        raise _invalid(f"Unsupported manifest media type {given}")
+    if given in (DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX) and document.schema_version != 2:
+        raise _invalid("schemaVersion is 2")
+    return given
+
+
+def _guess(document: _Document) -> str | None:
+    if document.manifests is not None:
+        return OCI_INDEX
+    return OCI_MANIFEST if document.config is not None else None
+
+
+def _is_elsewhere(descriptor: _Descriptor) -> bool:
+    return bool(descriptor.urls) and any(mark in descriptor.media_type for mark in _UNPUSHED)
+
+
+def _invalid(constraint: str) -> InvalidParameterException:
+    return InvalidParameterException.at("imageManifest", constraint)

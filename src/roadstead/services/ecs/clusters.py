@@ -1,0 +1,201 @@
+"""CreateCluster, DescribeClusters, ListClusters, DeleteCluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Table, bindparam, delete, func, insert, select, update
+
+from roadstead.core.lifecycle.states import TaskStatus
+from roadstead.kernel.arn import Arn
+from roadstead.services.ecs import tag_rows
+from roadstead.services.ecs.errors import (
+    ClusterContainsContainerInstancesException,
+    ClusterContainsTasksException,
+    ClusterNotFoundException,
+    InvalidParameterException,
+)
+from roadstead.services.ecs.identifiers import NAME, cluster_arn, cluster_name
+from roadstead.services.ecs.paging import ecs_page, listed
+from roadstead.services.ecs.records import ClusterRecord
+from roadstead.services.ecs.tables import clusters, container_instances, tasks
+from roadstead.services.ecs.views import PENDING_STATUSES, ClusterCounts, cluster_view
+from roadstead.services.operation import Context, operation
+from roadstead.store import Lookup, Transaction
+
+if TYPE_CHECKING:
+    from types_boto3_ecs.type_defs import (
+        CreateClusterRequestTypeDef,
+        DeleteClusterRequestTypeDef,
+        DescribeClustersRequestTypeDef,
+        ListClustersRequestTypeDef,
+    )
+
+Shape = dict[str, Any]
+ACTIVE = "ACTIVE"
+INACTIVE = "INACTIVE"
+FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
+_SPEC = ("settings", "configuration", "capacityProviders", "defaultCapacityProviderStrategy", "serviceConnectDefaults")
+_DEFAULT_SETTINGS = [{"name": "containerInsights", "value": "disabled"}]
+
+
+def _in_cluster(table: Table, name: str):
+    """Conditions on the account, the region and the column of the cluster's name."""
+    return (
+        table.c.account == bindparam("account"),
+        table.c.region == bindparam("region"),
+        table.c[name] == bindparam("name"),
+    )
+
+
+_COLUMNS = ClusterRecord.__slots__
+_CLUSTER = Lookup(select(*(clusters.c[each] for each in _COLUMNS)).where(*_in_cluster(clusters, "name")))
+_INSTANCES = Lookup(
+    select(func.count())
+    .select_from(container_instances)
+    .where(*_in_cluster(container_instances, "cluster"), container_instances.c.status != bindparam("inactive"))
+)
+_TASKS = Lookup(
+    select(tasks.c.last_status, func.count()).where(*_in_cluster(tasks, "cluster")).group_by(tasks.c.last_status)
+)
+
+
+async def _created(ctx: Context, request: CreateClusterRequestTypeDef) -> Sequence[Arn | str]:
+    return [cluster_arn(ctx, request.get("clusterName") or "default")]
+
+
+async def _described(ctx: Context, request: DescribeClustersRequestTypeDef) -> Sequence[Arn | str]:
+    names = [cluster_name(ctx, reference) for reference in request.get("clusters") or ["default"]]
+    return [cluster_arn(ctx, name or "*") for name in names]
+
+
+async def _deleted(ctx: Context, request: DeleteClusterRequestTypeDef) -> Sequence[Arn | str]:
+    return [cluster_arn(ctx, cluster_name(ctx, request["cluster"]) or "*")]
+
+
+@operation("ecs:CreateCluster", resources=_created)
+async def create_cluster(ctx: Context, request: CreateClusterRequestTypeDef) -> Shape:
+    """Make a cluster, or return the active one of this name as it is."""
+    name = request.get("clusterName") or "default"
+    if not NAME.fullmatch(name):
+        raise InvalidParameterException("Cluster name contains invalid characters.")
+    tags = tag_rows.checked(request.get("tags"))
+    known = await cluster_by_name(ctx.tx, ctx.account, ctx.region, name)
+    if known is not None and known.status == ACTIVE:
+        return {"cluster": await _view(ctx, known, include=("TAGS", "SETTINGS", "CONFIGURATIONS"))}
+    spec: Shape = {member: value for member, value in request.items() if member in _SPEC and value}
+    _check_providers(spec)
+    spec.setdefault("settings", _DEFAULT_SETTINGS)
+    row = await create(ctx.tx, ctx.account, ctx.region, name, spec)
+    await tag_rows.write(ctx, row.arn, tags)
+    return {"cluster": await _view(ctx, row, include=("TAGS", "SETTINGS", "CONFIGURATIONS"))}
+
+
+@operation("ecs:DescribeClusters", resources=_described, reads=True)
+async def describe_clusters(ctx: Context, request: DescribeClustersRequestTypeDef) -> Shape:
+    """Clusters by name or ARN, deleted ones included while they are remembered; unknown ones are failures."""
+    found: list[Shape] = []
+    failures: list[Shape] = []
+    references = list(request.get("clusters") or ["default"])
+    if len(references) > 100:
+        raise InvalidParameterException("Clusters cannot be more than 100 elements.")
+    for reference in references:
+        name = cluster_name(ctx, reference)
+        row = await cluster_by_name(ctx.tx, ctx.account, ctx.region, name) if name else None
+        if row is None:
+            arn = reference if reference.startswith("arn:") else str(cluster_arn(ctx, reference))
+            failures.append({"arn": arn, "reason": "MISSING"})
+        else:
+            found.append(await _view(ctx, row, include=tuple(request.get("include") or ())))
+    return {"clusters": found, "failures": failures}
+
+
+@operation("ecs:ListClusters", reads=True)
+async def list_clusters(ctx: Context, request: ListClustersRequestTypeDef) -> Shape:
+    """ARNs of the active clusters, by name."""
+    query = select(clusters.c.name).where(
+        clusters.c.account == ctx.account, clusters.c.region == ctx.region, clusters.c.status == ACTIVE
+    )
+    found = await ecs_page(ctx, request, "ListClusters", query, [clusters.c.name])
+    return listed("clusterArns", [str(cluster_arn(ctx, row.name)) for row in found.rows], found.next_token)
+
+
+@operation("ecs:DeleteCluster", resources=_deleted)
+async def delete_cluster(ctx: Context, request: DeleteClusterRequestTypeDef) -> Shape:
+    """Make an empty cluster INACTIVE."""
+    row = await active_cluster(ctx, request["cluster"])
+    counts = await _counts(ctx.tx, row)
+    if counts.instances:
+        raise ClusterContainsContainerInstancesException(
+            "The Cluster cannot be deleted while Container Instances are active or draining."
+        )
+    if counts.running or counts.pending or counts.stopping:
+        raise ClusterContainsTasksException("The Cluster cannot be deleted while Tasks are active.")
+    await ctx.tx.execute(update(clusters).where(_is(row)).values(status=INACTIVE))
+    return {"cluster": await _view(ctx, replace(row, status=INACTIVE), include=("TAGS", "SETTINGS", "CONFIGURATIONS"))}
+
+
+async def cluster_by_name(tx: Transaction, account: str, region: str, name: str) -> ClusterRecord | None:
+    """The cluster, active or not."""
+    rows = await tx.look_up(_CLUSTER, account=account, region=region, name=name)
+    return ClusterRecord(**dict(zip(_COLUMNS, rows[0], strict=True))) if rows else None
+
+
+async def active_cluster(ctx: Context, reference: str | None) -> ClusterRecord:
+    """The caller's cluster by name or ARN (`default` when absent); raises ClusterNotFoundException."""
+    name = cluster_name(ctx, reference)
+    row = await cluster_by_name(ctx.tx, ctx.account, ctx.region, name) if name else None
+    if row is None:
+        raise ClusterNotFoundException
+    if row.status != ACTIVE:
+        raise ClusterNotFoundException("The referenced cluster was inactive.")
+    return row
+
+
+async def create(tx: Transaction, account: str, region: str, name: str, spec: Shape) -> ClusterRecord:
+    """Insert an active cluster, in the place of a deleted one of this name if there was one."""
+    row = ClusterRecord(account=account, region=region, name=name, status=ACTIVE, spec=spec, created_at=tx.clock.now())
+    await tx.execute(delete(clusters).where(_is(row)))
+    await tx.execute(insert(clusters).values({each: getattr(row, each) for each in ClusterRecord.__slots__}))
+    return row
+
+
+def _check_providers(spec: Shape) -> None:
+    named: list[str] = spec.get("capacityProviders") or []
+    for name in named:
+        if name not in FARGATE_PROVIDERS:
+            raise InvalidParameterException(
+                "The specified capacity provider does not exist. Specify a valid name or ARN and try again."
+            )
+    for item in spec.get("defaultCapacityProviderStrategy") or ():
+        if item["capacityProvider"] not in named:
+            raise InvalidParameterException(
+                "The specified capacity provider strategy cannot contain a capacity provider that is not associated with the "
+                "cluster. Associate the capacity provider with the cluster and try again."
+            )
+
+
+def _is(row: ClusterRecord):
+    return (clusters.c.account == row.account) & (clusters.c.region == row.region) & (clusters.c.name == row.name)
+
+
+async def _counts(tx: Transaction, row: ClusterRecord) -> ClusterCounts:
+    instances = await tx.look_up(_INSTANCES, account=row.account, region=row.region, name=row.name, inactive=INACTIVE)
+    by_status = await tx.look_up(_TASKS, account=row.account, region=row.region, name=row.name)
+    counts = {TaskStatus(status): number for status, number in by_status}
+    pending = sum(counts.get(each, 0) for each in PENDING_STATUSES)
+    running = counts.get(TaskStatus.RUNNING, 0)
+    ended = counts.get(TaskStatus.STOPPED, 0)
+    return ClusterCounts(
+        instances=instances[0][0],
+        running=running,
+        pending=pending,
+        stopping=sum(counts.values()) - running - pending - ended,
+    )
+
+
+async def _view(ctx: Context, row: ClusterRecord, *, include: Sequence[str]) -> Shape:
+    tags = (await tag_rows.read(ctx.tx, [row.arn])).get(row.arn, []) if "TAGS" in include else []
+    return cluster_view(row, await _counts(ctx.tx, row), tags, include)

@@ -1,0 +1,5 @@
+"""What other parts of the server may use of CloudWatch Logs."""
+
+from roadstead.services.logs.retention import expire_events
+
+__all__ = ["expire_events"]

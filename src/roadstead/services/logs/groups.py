@@ -1,0 +1,101 @@
+"""Log groups: CreateLogGroup, DescribeLogGroups, DeleteLogGroup."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, insert, select
+
+from roadstead.services.logs.errors import InvalidParameterException, ResourceAlreadyExistsException
+from roadstead.services.logs.listing import page_of
+from roadstead.services.logs.names import group_arn, milliseconds, require_group, resources
+from roadstead.services.logs.tables import log_events, log_groups, log_streams
+from roadstead.services.operation import Context, operation
+
+if TYPE_CHECKING:
+    from types_boto3_logs.type_defs import (
+        CreateLogGroupRequestTypeDef,
+        DeleteLogGroupRequestTypeDef,
+        DescribeLogGroupsRequestTypeDef,
+    )
+
+_PAGE = 50
+
+
+@operation("logs:CreateLogGroup", resources=resources)
+async def create_log_group(ctx: Context, request: CreateLogGroupRequestTypeDef) -> dict[str, object]:
+    """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html."""
+    name = request["logGroupName"]
+    if name.startswith("aws/"):
+        raise InvalidParameterException("Log groups starting with aws/ are reserved for AWS.")
+    stmt = select(log_groups.c.id).where(
+        log_groups.c.account == ctx.account, log_groups.c.region == ctx.region, log_groups.c.name == name
+    )
+    if (await ctx.tx.execute(stmt)).one_or_none() is not None:
+        raise ResourceAlreadyExistsException("The specified log group already exists")
+    await ctx.tx.execute(
+        insert(log_groups).values(
+            account=ctx.account, region=ctx.region, name=name, created_ms=milliseconds(ctx.clock.now())
+        )
+    )
+    return {}
+
+
+@operation("logs:DescribeLogGroups", reads=True)
+async def describe_log_groups(ctx: Context, request: DescribeLogGroupsRequestTypeDef) -> dict[str, object]:
+    """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeLogGroups.html."""
+    prefix, infix = request.get("logGroupNamePrefix"), request.get("logGroupNamePattern")
+    if prefix and infix:
+        raise InvalidParameterException(
+            "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters."
+        )
+    stmt = select(log_groups).where(log_groups.c.account == ctx.account, log_groups.c.region == ctx.region)
+    if prefix:
+        stmt = stmt.where(log_groups.c.name >= prefix, log_groups.c.name.startswith(prefix, autoescape=True))
+    if infix:
+        stmt = stmt.where(log_groups.c.name.contains(infix, autoescape=True))
+    found = await page_of(
+        ctx,
+        "DescribeLogGroups",
+        stmt,
+        [log_groups.c.name],
+        limit=request.get("limit", _PAGE),
+        token=request.get("nextToken"),
+        filters={"prefix": prefix, "pattern": infix},
+    )
+    sizes = await _stored_bytes(ctx, [row.id for row in found.rows])
+    groups = [_view(ctx, row, sizes.get(row.id, 0)) for row in found.rows]
+    return {"logGroups": groups, "nextToken": found.next_token}
+
+
+async def _stored_bytes(ctx: Context, ids: list[int]) -> dict[int, int]:
+    stmt = (
+        select(log_streams.c.group_id, func.sum(log_streams.c.stored_bytes).label("bytes"))
+        .where(log_streams.c.group_id.in_(ids))
+        .group_by(log_streams.c.group_id)
+    )
+    return {row.group_id: int(row.bytes) for row in (await ctx.tx.execute(stmt)).all()}
+
+
+def _view(ctx: Context, row: Any, stored: int) -> dict[str, object]:
+    arn = str(group_arn(ctx.account, ctx.region, row.name))
+    return {
+        "logGroupName": row.name,
+        "creationTime": row.created_ms,
+        "retentionInDays": row.retention_days,
+        "metricFilterCount": 0,
+        "arn": f"{arn}:*",
+        "logGroupArn": arn,
+        "storedBytes": stored,
+        "logGroupClass": "STANDARD",
+    }
+
+
+@operation("logs:DeleteLogGroup", resources=resources)
+async def delete_log_group(ctx: Context, request: DeleteLogGroupRequestTypeDef) -> dict[str, object]:
+    """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DeleteLogGroup.html."""
+    group = await require_group(ctx, request["logGroupName"])
+    await ctx.tx.execute(delete(log_events).where(log_events.c.group_id == group.id))
+    await ctx.tx.execute(delete(log_streams).where(log_streams.c.group_id == group.id))
+    await ctx.tx.execute(delete(log_groups).where(log_groups.c.id == group.id))
+    return {}

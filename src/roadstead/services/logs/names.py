@@ -1,0 +1,70 @@
+"""How requests name groups and streams, and the rows behind the names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from roadstead.kernel.arn import Arn, InvalidArn
+from roadstead.services.logs.errors import InvalidParameterException, ResourceNotFoundException
+from roadstead.services.logs.tables import log_groups, log_streams
+from roadstead.services.operation import Context
+
+
+def milliseconds(moment: datetime) -> int:
+    """Milliseconds since the epoch."""
+    return int(moment.timestamp() * 1000)
+
+
+def group_arn(account: str, region: str, name: str) -> Arn:
+    """The ARN of a log group, without the `:*` that covers its streams."""
+    return Arn(service="logs", region=region, account=account, resource=f"log-group:{name}")
+
+
+def named_group(request: Mapping[str, Any]) -> str:
+    """The group's name from `logGroupName` or `logGroupIdentifier` (a name or an ARN); exactly one is given."""
+    name, identifier = request.get("logGroupName"), request.get("logGroupIdentifier")
+    if (name is None) == (identifier is None):
+        raise InvalidParameterException("Exactly one of logGroupName or logGroupIdentifier must be specified.")
+    return name if name is not None else group_of_identifier(str(identifier))
+
+
+def group_of_identifier(identifier: str) -> str:
+    """The group's name from a name or an ARN."""
+    if not identifier.startswith("arn:"):
+        return identifier
+    try:
+        resource = Arn.parse(identifier).resource
+    except InvalidArn as error:
+        raise InvalidParameterException(f"Invalid log group ARN: {identifier}") from error
+    return resource.removeprefix("log-group:").removesuffix(":*")
+
+
+async def resources(ctx: Context, request: Mapping[str, Any]) -> Sequence[Arn | str]:
+    """What policies see: the stream's ARN, with an empty stream for calls about a group."""
+    name = named_group(request)
+    stream = request.get("logStreamName", "")
+    return [ctx.arn("logs", f"log-group:{name}:log-stream:{stream}")]
+
+
+async def require_group(ctx: Context, name: str) -> Any:
+    """The group's row; raises ResourceNotFoundException."""
+    stmt = select(log_groups).where(
+        log_groups.c.account == ctx.account, log_groups.c.region == ctx.region, log_groups.c.name == name
+    )
+    row = (await ctx.tx.execute(stmt)).one_or_none()
+    if row is None:
+        raise ResourceNotFoundException("The specified log group does not exist.")
+    return row
+
+
+async def require_stream(ctx: Context, group: Any, name: str) -> Any:
+    """The stream's row; raises ResourceNotFoundException."""
+    stmt = select(log_streams).where(log_streams.c.group_id == group.id, log_streams.c.name == name)
+    row = (await ctx.tx.execute(stmt)).one_or_none()
+    if row is None:
+        raise ResourceNotFoundException("The specified log stream does not exist.")
+    return row

@@ -1,0 +1,110 @@
+"""How an operation is declared, and what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from roadstead.access.principal import Principal
+from roadstead.kernel.arn import Arn
+from roadstead.kernel.clock import Clock
+from roadstead.kernel.settings import PARTITION, Deployment
+from roadstead.store import Event, Transaction
+
+
+class Authorise(Protocol):
+    """Decides a further action in the request's own transaction, as PassRole; raises the service's access-denied error."""
+
+    async def __call__(
+        self, action: str, resources: Sequence[Arn | str], context: Mapping[str, str] | None = None
+    ) -> None:
+        """Return when allowed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One request: who, where, when, and the transaction it runs in."""
+
+    request_id: str
+    account: str
+    region: str
+    principal: Principal
+    clock: Clock
+    tx: Transaction
+    deployment: Deployment
+    authorise: Authorise
+    components: Mapping[type, object]
+    """Further things of the server that a few operations need, by their type: the blob store, the sealer."""
+
+    def emit(self, topic: str, resource: str, payload: Mapping[str, object] | None = None) -> None:
+        """Record an event that becomes visible exactly when this transaction commits."""
+        self.tx.emit(
+            Event(topic=topic, account=self.account, region=self.region, resource=resource, payload=dict(payload or {}))
+        )
+
+    def arn(self, service: str, resource: str) -> Arn:
+        """An ARN of this request's account and region."""
+        return Arn(service=service, region=self.region, account=self.account, resource=resource, partition=PARTITION)
+
+    def component(self, kind: type[T]) -> T:
+        """The server's component of this type."""
+        value = self.components[kind]
+        if not isinstance(value, kind):
+            raise TypeError(f"component {kind.__name__} has type {type(value).__name__}")
+        return value
+
+
+T = TypeVar("T")
+Handler = Callable[[Context, Any], Awaitable[Any]]
+Resources = Callable[[Context, Any], Awaitable[Sequence[Arn | str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation that exists here: its IAM action, its function, and how its resources are read."""
+
+    name: str
+    """`service:Operation`, service as botocore names its model folder (`ecs`, `ecr`, `logs`)."""
+    action: str
+    handler: Handler
+    resources: Resources | None
+    reads: bool
+    """True when the operation writes nothing and may run in a read-only snapshot."""
+    authorised: bool
+    """False for the few operations that every signed caller may use (GetCallerIdentity)."""
+
+
+OPERATIONS: dict[str, Operation] = {}
+"""Every operation that is built, by name. Filled when a service's package is imported."""
+
+
+def operation(
+    name: str,
+    *,
+    action: str | None = None,
+    resources: Resources | None = None,
+    reads: bool = False,
+    authorised: bool = True,
+) -> Callable[[Handler], Handler]:
+    """Declare the function below as the operation `service:Operation`.
+
+    `resources` reads the ARNs that the request names, in the request's transaction (`*` without it); `action` is the IAM action
+    where it is not the operation's own name.
+    """
+
+    def declare(handler: Handler) -> Handler:
+        if name in OPERATIONS:
+            raise ValueError(f"operation {name} is declared twice")
+        OPERATIONS[name] = Operation(
+            name=name,
+            action=action or name,
+            handler=handler,
+            resources=resources,
+            reads=reads,
+            authorised=authorised,
+        )
+        return handler
+
+    return declare
