@@ -1,0 +1,1 @@
+"""The HTTP edge of the AWS APIs: identify, authenticate, parse, validate, authorise, run, answer."""

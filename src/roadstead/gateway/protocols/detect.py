@@ -1,0 +1,248 @@
+"""Which service, operation and protocol a request is for.
+
+What a request carries decides, strongest first: the X-Amz-Target header (JSON), the smithy-protocol header and path
+(CBOR), the Action parameter (query and EC2), else method and path (REST). The credential scope and the Host name the
+service where those leave it open, so that unsigned requests are identified too and get an error they can read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from botocore.model import OperationModel, OperationNotFoundError, ServiceModel
+
+from roadstead.gateway.models import SERVICES, Catalog, ServiceEntry, every_service, our_services, service_model
+from roadstead.gateway.protocols import codecs
+from roadstead.gateway.protocols.codec import Codec
+from roadstead.gateway.protocols.compiler import PerModel
+from roadstead.gateway.protocols.errors import (
+    InvalidAction,
+    MissingAction,
+    ProtocolError,
+    UnknownOperationException,
+    UnknownRoute,
+    UnknownService,
+)
+from roadstead.gateway.protocols.form import form_pairs
+from roadstead.gateway.protocols.messages import HttpRequest, HttpResponse
+from roadstead.gateway.protocols.query_compatible import is_query_compatible
+from roadstead.gateway.protocols.uri import Router
+from roadstead.kernel.errors import NotImplementedByRoadstead, ServiceError
+
+_FORM_PROTOCOLS = frozenset({"query", "ec2"})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a request is for. `service_name` is botocore's; the signature must be scoped to `signing_name`."""
+
+    service_name: str
+    service: ServiceModel
+    operation: OperationModel
+    codec: Codec
+
+    @property
+    def operation_name(self) -> str:
+        """The operation's name, as in `ecs:RunTask`."""
+        return self.operation.name
+
+    @property
+    def signing_name(self) -> str:
+        """The service's name in credential scopes."""
+        return self.service.signing_name
+
+
+class Unidentified(ServiceError):
+    """The request is for nothing that a model names: the reason's code and status, and the way to answer."""
+
+    def __init__(self, reason: ServiceError, codec: Codec, service: ServiceModel | None = None) -> None:
+        super().__init__(reason.message)
+        self.status = reason.status  # type: ignore[misc]
+        self.reason = reason
+        self.codec = codec
+        self.service = service
+
+    @property
+    def error_code(self) -> str:
+        """The reason's AWS error code."""
+        return self.reason.error_code
+
+    def answer(self, request_id: str) -> HttpResponse:
+        """The error in the shape that the request's sender reads."""
+        return self.codec.serialize_error(
+            self.service,
+            None,
+            code=self.error_code,
+            message=self.message,
+            members=self.members,
+            status=self.status,
+            request_id=request_id,
+        )
+
+
+def identify(request: HttpRequest, credential_scope_service: str | None, host: str) -> Target:
+    """Finds service, operation and codec; raises Unidentified, whose error is an UnknownService, InvalidAction, ..."""
+    target = request.headers.get("x-amz-target")
+    if target is not None:
+        return _json_target(request, target, credential_scope_service, host)
+    rpc = _rpc_path(request)
+    if rpc is not None:
+        return _cbor_target(request, *rpc)
+    action = _form_action(request, credential_scope_service)
+    if action is not None:
+        return _form_target(request, *action, credential_scope_service, host)
+    return _rest_target(request, credential_scope_service, host)
+
+
+def _json_target(request: HttpRequest, target: str, scope: str | None, host: str) -> Target:
+    prefix, _, name = target.rpartition(".")
+    version = "1.0" if request.headers.get("content-type", "").startswith("application/x-amz-json-1.0") else "1.1"
+    entries = _preferred(_lookup(lambda catalog: catalog.by_target(prefix)), scope, host)
+    _only_ours(entries, codecs.json_codec(version))
+    if not entries:
+        # A wrong target for a service that the signature or the host names: that service does not know the operation.
+        entries = [entry for entry in _scoped(scope, host) if "json" in entry.protocols][:1]
+        _only_ours(entries, codecs.json_codec(version))
+        name = target
+    if not entries:
+        error = UnknownService(f"No service has the target {target!r}.")
+        raise Unidentified(error, codecs.json_codec(version))
+    service = service_model(entries[0].name)
+    codec = codecs.json_codec(version, query_errors=_wants_query_errors(request, service))
+    return _named(entries[0].name, service, name, codec)
+
+
+def _rpc_path(request: HttpRequest) -> tuple[str, str] | None:
+    if request.headers.get("smithy-protocol") != "rpc-v2-cbor":
+        return None
+    parts = request.path.split("/")
+    if len(parts) >= 5 and parts[-4] == "service" and parts[-2] == "operation":
+        return parts[-3], parts[-1]
+    return "", ""
+
+
+def _cbor_target(request: HttpRequest, service_name: str, operation: str) -> Target:
+    entries = _lookup(lambda catalog: catalog.by_target(service_name)) if service_name else []
+    if not entries:
+        raise Unidentified(UnknownService(f"No service is at {request.path!r}."), codecs.cbor_codec())
+    _only_ours(entries, codecs.cbor_codec())
+    service = service_model(entries[0].name)
+    codec = codecs.cbor_codec(query_errors=_wants_query_errors(request, service))
+    return _named(entries[0].name, service, operation, codec)
+
+
+def _named(name: str, service: ServiceModel, operation: str, codec: Codec) -> Target:
+    try:
+        return Target(name, service, service.operation_model(operation), codec)
+    except OperationNotFoundError:
+        error = UnknownOperationException(f"{service.service_id} has no operation {operation!r}.")
+        raise Unidentified(error, codec, service) from None
+
+
+def _form_action(request: HttpRequest, scope: str | None) -> tuple[str, str | None] | None:
+    """Action and Version, None for a request that is not to a query service."""
+    is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    if not is_form and "Action=" not in request.query:
+        return None
+    if scope is not None and our_services().by_scope(scope) and not _form_services(_scoped(scope, "")):
+        return None
+    try:
+        pairs = form_pairs(request)
+    except ProtocolError as error:
+        raise Unidentified(error, codecs.QUERY) from error
+    return (pairs.get("Action", ""), pairs.get("Version")) if is_form or "Action" in pairs else None
+
+
+def _form_target(request: HttpRequest, action: str, version: str | None, scope: str | None, host: str) -> Target:
+    candidates = _form_services(_scoped(scope, host))
+    if not candidates and version is not None:
+        candidates = _lookup(lambda catalog: _form_services(catalog.by_version(version)))
+    elif len(candidates) > 1 and version is not None:
+        candidates = [entry for entry in candidates if entry.api_version == version] or candidates
+    if not candidates:
+        wanted = scope or host
+        raise Unidentified(UnknownService(f"No service of {wanted!r} has the action {action!r}."), codecs.QUERY)
+    _only_ours(candidates, codecs.QUERY)
+    services = [(entry, service_model(entry.name)) for entry in candidates]
+    for entry, service in services:
+        if action in service.operation_names:
+            return Target(entry.name, service, service.operation_model(action), _form_codec(entry))
+    entry, service = services[0]
+    codec = _form_codec(entry)
+    if not action:
+        raise Unidentified(MissingAction("The request must contain the parameter Action."), codec, service)
+    if codec is codecs.EC2:
+        raise Unidentified(InvalidAction(f"The action {action} is not valid for this web service."), codec, service)
+    error = InvalidAction(f"Could not find operation {action} for version {version or entry.api_version}")
+    raise Unidentified(error, codec, service)
+
+
+def _form_services(entries: Iterable[ServiceEntry]) -> list[ServiceEntry]:
+    return [entry for entry in entries if _FORM_PROTOCOLS & set(entry.protocols)]
+
+
+def _form_codec(entry: ServiceEntry) -> Codec:
+    return codecs.EC2 if "ec2" in entry.protocols else codecs.QUERY
+
+
+def _rest_target(request: HttpRequest, scope: str | None, host: str) -> Target:
+    entries = _scoped(scope, host)
+    if not entries and scope is None:
+        entries = [entry for entry in our_services().entries if "rest-json" in entry.protocols]
+    if not entries:
+        error = UnknownService(f"No service is known as {scope or host!r}.")
+        raise Unidentified(error, codecs.REST_JSON)
+    _only_ours(entries, codecs.REST_JSON)
+    rest = [entry for entry in entries if "rest-json" in entry.protocols]
+    if not rest:
+        raise _not_rest(request, entries[0])
+    for entry in rest:
+        service = service_model(entry.name)
+        name = _routers(service).find(request.method, request.path, request.query)
+        if name is not None:
+            return Target(entry.name, service, service.operation_model(name), codecs.REST_JSON)
+    service = service_model(rest[0].name) if len(rest) == 1 else None
+    error = UnknownRoute(
+        f"Unable to determine service/operation name to be authorized: {request.method} {request.path}"
+    )
+    raise Unidentified(error, codecs.REST_JSON, service)
+
+
+def _not_rest(request: HttpRequest, entry: ServiceEntry) -> Unidentified:
+    if "json" in entry.protocols:
+        error: ProtocolError = UnknownOperationException(f"A request to {entry.name} must have an X-Amz-Target header.")
+        return Unidentified(error, codecs.json_codec("1.1"), service_model(entry.name))
+    error = MissingAction("The request must contain the parameter Action.")
+    return Unidentified(error, _form_codec(entry), service_model(entry.name))
+
+
+def _only_ours(entries: list[ServiceEntry], codec: Codec) -> None:
+    """Refuses services that Roadstead is not about before their models, which may be large, are loaded."""
+    foreign = [entry.name for entry in entries if entry.name not in SERVICES]
+    if foreign:
+        raise Unidentified(NotImplementedByRoadstead(f"The service {foreign[0]} is not part of Roadstead."), codec)
+
+
+def _wants_query_errors(request: HttpRequest, service: ServiceModel) -> bool:
+    return request.headers.get("x-amzn-query-mode", "").lower() == "true" and is_query_compatible(service)
+
+
+def _scoped(scope: str | None, host: str) -> list[ServiceEntry]:
+    if scope is not None:
+        return _lookup(lambda catalog: catalog.by_scope(scope))
+    return our_services().by_host(host)
+
+
+def _lookup(find: Callable[[Catalog], list[ServiceEntry]]) -> list[ServiceEntry]:
+    return find(our_services()) or find(every_service())
+
+
+def _preferred(entries: list[ServiceEntry], scope: str | None, host: str) -> list[ServiceEntry]:
+    if len(entries) < 2:
+        return entries
+    named = {entry.name for entry in _scoped(scope, host)}
+    return [entry for entry in entries if entry.name in named] or entries
+
+
+_routers: PerModel[ServiceModel, Router] = PerModel(Router)

@@ -1,0 +1,96 @@
+"""Form-encoded parameters (`Filter.1.Name=...`) as a tree, within bounds."""
+
+from __future__ import annotations
+
+from typing import TypeAlias, Union, cast
+from urllib.parse import unquote_to_bytes
+
+from roadstead.gateway.protocols.content import body_of
+from roadstead.gateway.protocols.errors import MalformedQueryString
+from roadstead.gateway.protocols.messages import HttpRequest
+
+Node: TypeAlias = Union[str, "Branch"]
+Branch: TypeAlias = dict[str, Node]
+
+_MAX_PAIRS = 20_000
+_MAX_DEPTH = 64
+_OWN = ""
+"""The key under which a branch keeps its own text, where a request gives both `X=` and `X.1=`."""
+
+
+def form_pairs(request: HttpRequest) -> dict[str, str]:
+    """The request's parameters from query string and body, decoded; the last of a name counts.
+
+    Raises MalformedQueryString for bad escapes or encodings and for more than 20 000 parameters.
+    """
+    pairs: dict[str, str] = {}
+    if request.query:
+        _read_pairs(request.query, pairs)
+    if request.body and request.method != "GET":
+        try:
+            body = body_of(request).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise MalformedQueryString("The body is not UTF-8.") from error
+        _read_pairs(body.strip("\r\n"), pairs)
+    return pairs
+
+
+def _read_pairs(text: str, pairs: dict[str, str]) -> None:
+    if text.count("&") > _MAX_PAIRS:
+        raise MalformedQueryString(f"There are more than {_MAX_PAIRS} parameters.")
+    for piece in text.split("&"):
+        key, _, value = piece.partition("=")
+        if key:
+            pairs[decode_text(key)] = decode_text(value)
+
+
+def decode_text(text: str) -> str:
+    """Undoes form encoding; raises MalformedQueryString where the bytes are not UTF-8."""
+    if "%" not in text and "+" not in text:
+        return text
+    try:
+        return unquote_to_bytes(text.replace("+", " ")).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedQueryString("A parameter is not UTF-8.") from error
+
+
+def form_tree(pairs: dict[str, str]) -> Branch:
+    """Splits names at their dots into nested branches; raises MalformedQueryString beyond 64 levels."""
+    root: Branch = {}
+    for name, value in pairs.items():
+        if "." not in name:
+            _put(root, name, value)
+            continue
+        if name.count(".") > _MAX_DEPTH:
+            raise MalformedQueryString("A parameter is nested too deeply.")
+        *parents, last = name.split(".")
+        branch = root
+        for part in parents:
+            below = branch.get(part)
+            if not isinstance(below, dict):
+                child: Branch = {} if below is None else {_OWN: below}
+                branch[part] = child
+                below = child
+            branch = below
+        _put(branch, last, value)
+    return root
+
+
+def _put(branch: Branch, key: str, value: str) -> None:
+    present = branch.get(key)
+    if isinstance(present, dict):
+        present[_OWN] = value
+    else:
+        branch[key] = value
+
+
+def text_of(node: Node) -> str | None:
+    """The text at a node, None where there are only members below it."""
+    return node if isinstance(node, str) else cast(str | None, node.get(_OWN))
+
+
+def items_of(branch: Branch) -> list[Node]:
+    """The members whose names are numbers, in that order."""
+    numbered = [(int(key), node) for key, node in branch.items() if key.isascii() and key.isdigit() and len(key) < 10]
+    numbered.sort(key=lambda item: item[0])
+    return [node for _, node in numbered]
