@@ -1,0 +1,177 @@
+"""One HTTP exchange over ASGI: just what a registry needs of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs
+
+from roadstead.registry.errors import Header, RegistryError, too_large
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+RECEIVE_SECONDS = 60.0
+"""How long a client may pause while it sends a body."""
+SEND_SECONDS = 120.0
+"""How long a client may take to read a chunk of an answer."""
+
+LINGER_SECONDS = 5.0
+"""How long a refused body is read on after the answer, before the connection is closed."""
+
+
+class ClientGone(Exception):
+    """The client left before its request or the answer was through."""
+
+
+class Request:
+    """The request of an exchange."""
+
+    __slots__ = ("_query", "_query_string", "_receive", "headers", "is_read", "method", "path")
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self._query_string: bytes = scope["query_string"]
+        self._query: dict[str, list[str]] | None = None
+        self._receive = receive
+        self.is_read = not self.has_body
+        """Whether nothing of the body is left to come."""
+
+    def header(self, name: bytes) -> str | None:
+        """A header by its lower-case name."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def queries(self, name: str) -> list[str]:
+        """Every value of a query parameter."""
+        if not self._query_string:
+            return []
+        if self._query is None:
+            try:
+                text = self._query_string.decode("ascii")
+                self._query = parse_qs(text, keep_blank_values=True, max_num_fields=100, errors="strict")
+            except ValueError as error:
+                raise RegistryError(HTTPStatus.BAD_REQUEST, "UNSUPPORTED", "malformed query") from error
+        return self._query.get(name, [])
+
+    def query(self, name: str) -> str | None:
+        """The first value of a query parameter."""
+        values = self.queries(name)
+        return values[0] if values else None
+
+    @property
+    def content_length(self) -> int | None:
+        """The announced length of the body, if it is."""
+        value = self.headers.get(b"content-length")
+        return int(value) if value is not None and value.isdigit() else None
+
+    @property
+    def has_body(self) -> bool:
+        """Whether a body of at least one byte is announced, or one of unknown length."""
+        return self.content_length != 0 if b"transfer-encoding" in self.headers else bool(self.content_length)
+
+    async def stream(self) -> AsyncGenerator[bytes]:
+        """The body as it comes. Raises ClientGone when it breaks off, RegistryError (408) when the client pauses for too long."""
+        more = True
+        while more:
+            try:
+                async with asyncio.timeout(RECEIVE_SECONDS):
+                    message = await self._receive()
+            except TimeoutError as error:
+                raise RegistryError(
+                    HTTPStatus.REQUEST_TIMEOUT, "UNKNOWN", "the request's body did not arrive"
+                ) from error
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            more = message.get("more_body", False)
+            self.is_read = not more
+            if message.get("body"):
+                yield message["body"]
+
+    async def body(self, limit: int, what: str) -> bytes:
+        """The whole body; raises RegistryError (413) when it is longer than `limit` bytes."""
+        if (self.content_length or 0) > limit:
+            raise too_large(what, limit)
+        parts: list[bytes] = []
+        size = 0
+        async for part in self.stream():
+            size += len(part)
+            if size > limit:
+                raise too_large(what, limit)
+            parts.append(part)
+        return b"".join(parts)
+
+    async def linger(self) -> None:
+        """Throw away for a while what is left of the body: a client that still sends would lose the answer to a reset connection."""
+        try:
+            async with asyncio.timeout(LINGER_SECONDS):
+                async for _ in self.stream():
+                    pass
+        except (TimeoutError, ClientGone, RegistryError):
+            return
+
+
+@dataclass(slots=True)
+class Response:
+    """An answer. `body` is bytes, or content of `length` bytes that is still to be read."""
+
+    status: int
+    headers: list[Header] = field(default_factory=list[Header])
+    body: bytes | AsyncGenerator[bytes] = b""
+    length: int | None = None
+
+
+async def respond(send: Send, request: Request, response: Response) -> None:
+    """Send an answer; of one to HEAD only the head. Raises ClientGone when the client stops reading."""
+    body = response.body
+    length = response.length if response.length is not None else len(body) if isinstance(body, bytes) else None
+    headers = response.headers
+    if length is not None and response.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+        headers = [*headers, (b"content-length", b"%d" % length)]
+    if not request.is_read:
+        headers = [*headers, (b"connection", b"close")]
+    start: Message = {"type": "http.response.start", "status": int(response.status), "headers": headers}
+    if isinstance(body, bytes):
+        await send(start)
+        body = b"" if request.method == "HEAD" else body
+        if request.is_read:
+            await send({"type": "http.response.body", "body": body})
+            return
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        await request.linger()
+        await send({"type": "http.response.body", "body": b""})
+        return
+    async with aclosing(body):
+        chunk = await anext(body, b"")  # content that is not there is still an error answer, not a broken one
+        await send(start)
+        while chunk:
+            try:
+                async with asyncio.timeout(SEND_SECONDS):
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            except TimeoutError as error:
+                raise ClientGone from error
+            chunk = await anext(body, b"")
+    await send({"type": "http.response.body", "body": b""})
+
+
+def location(path: str) -> Header:
+    """A Location header on this very host, whatever name the client has for it."""
+    return (b"location", path.encode())
+
+
+def digest_header(digest: str) -> Header:
+    """The Docker-Content-Digest header."""
+    return (b"docker-content-digest", digest.encode())
+
+
+def json_headers(content_type: bytes = b"application/json", extra: Sequence[Header] = ()) -> list[Header]:
+    """Headers of a JSON answer."""
+    return [(b"content-type", content_type), *extra]

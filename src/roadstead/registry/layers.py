@@ -1,0 +1,27 @@
+"""Layers by ticket: what GetDownloadUrlForLayer's URL answers. The ticket was authorised when it was given out."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from roadstead.access.sealing import ExpiredSeal, InvalidSeal
+from roadstead.registry.blobs import blob_response
+from roadstead.registry.call import Backend
+from roadstead.registry.errors import RegistryError, blob_unknown
+from roadstead.registry.http import Request, Response
+from roadstead.services.ecr.api import blob_size, open_ticket
+
+
+async def get_layer(backend: Backend, request: Request, ticket_text: str) -> Response:
+    """GET and HEAD."""
+    try:
+        ticket = open_ticket(backend.sealer, ticket_text)
+    except InvalidSeal as error:
+        raise RegistryError(HTTPStatus.FORBIDDEN, "DENIED", "Access Denied") from error
+    except ExpiredSeal as error:
+        raise RegistryError(HTTPStatus.FORBIDDEN, "DENIED", "Request has expired") from error
+    async with backend.storage.store.snapshot() as tx:
+        size = await blob_size(tx, ticket.key, ticket.digest)
+    if size is None:
+        raise blob_unknown()
+    return await blob_response(backend.storage.blobs, request, ticket.digest, size)

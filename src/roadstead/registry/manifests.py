@@ -1,0 +1,129 @@
+"""Manifests: pull, push, delete (OCI distribution 1.1, "Pulling manifests", "Pushing Manifests", "Deleting")."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from roadstead.registry.call import Call
+from roadstead.registry.errors import RegistryError, digest_invalid, manifest_unknown
+from roadstead.registry.http import Response, digest_header, location
+from roadstead.services.ecr.api import (
+    MAX_MANIFEST_BYTES,
+    StoredManifest,
+    delete_image,
+    delete_tag,
+    digest_of,
+    is_digest,
+    is_tag,
+    lists_with,
+    manifest_by_digest,
+    manifest_by_tag,
+    parse_manifest,
+    put_manifest,
+    require_repository,
+)
+from roadstead.store import Transaction
+
+_MAX_TAGS_AT_ONCE = 10
+
+
+async def get_manifest(call: Call) -> Response:
+    """GET and HEAD by tag or digest."""
+    found = await _find(call)
+    if call.request.method == "GET":
+        call.backend.pulls.pulled(call.key, found.digest)
+    etag = b'"%b"' % found.digest.encode()
+    headers = [
+        (b"content-type", found.media_type.encode()),
+        digest_header(found.digest),
+        (b"etag", etag),
+    ]
+    if etag in call.request.headers.get(b"if-none-match", b""):
+        return Response(HTTPStatus.NOT_MODIFIED, headers)
+    return Response(HTTPStatus.OK, headers, found.content)
+
+
+async def put_manifest_endpoint(call: Call) -> Response:
+    """PUT by tag or digest; by digest, `tag` parameters name it too."""
+    async with call.reading("ecr:PutImage") as tx:  # before a body of megabytes is read
+        await require_repository(tx, call.key)
+    tags = _tags_to_put(call)
+    content = await call.request.body(MAX_MANIFEST_BYTES, "the manifest")
+    digest = digest_of(content, call.argument)
+    if ":" in call.argument and digest != call.argument:
+        raise digest_invalid(call.argument)
+    manifest = parse_manifest(content, _media_type(call))
+
+    async def put(tx: Transaction) -> None:
+        repository = await require_repository(tx, call.key)
+        await put_manifest(tx, repository, manifest, content, digest, tags)
+
+    await call.writing("ecr:PutImage", put)
+    headers = [location(f"{call.base}/manifests/{digest}"), digest_header(digest)]
+    if manifest.subject is not None:
+        headers.append((b"oci-subject", manifest.subject.encode()))
+    if ":" in call.argument:
+        headers += [(b"oci-tag", tag.encode()) for tag in tags]
+    return Response(HTTPStatus.CREATED, headers)
+
+
+async def delete_manifest(call: Call) -> Response:
+    """DELETE: a tag goes alone, a digest takes the image and its tags."""
+
+    async def remove(tx: Transaction) -> bool:
+        if not is_digest(call.argument):
+            return await delete_tag(tx, call.key, call.argument)
+        lists = await lists_with(tx, call.key, call.argument)
+        if lists:
+            message = f"Requested image referenced by manifest list: [{', '.join(lists)}]"
+            raise RegistryError(HTTPStatus.CONFLICT, "DENIED", message)
+        return await delete_image(tx, call.key, call.argument)
+
+    _check_reference(call)
+    if not await call.writing("ecr:BatchDeleteImage", remove):
+        raise manifest_unknown()
+    return Response(HTTPStatus.ACCEPTED)
+
+
+async def _find(call: Call) -> StoredManifest:
+    _check_reference(call)
+    recent = call.backend.manifests
+    found = recent.find(call.question)
+    if found is not None:
+        return found
+    version = recent.version()
+    async with call.reading("ecr:BatchGetImage") as tx:
+        by_digest = ":" in call.argument
+        found = await (manifest_by_digest if by_digest else manifest_by_tag)(tx, call.key, call.argument)
+        if found is None:
+            await require_repository(tx, call.key)
+            raise manifest_unknown()
+    recent.remember(call.question, found, version)
+    return found
+
+
+def _check_reference(call: Call) -> None:
+    reference = call.argument
+    if ":" in reference:
+        if not is_digest(reference):
+            raise digest_invalid(reference)
+    elif not is_tag(reference):
+        raise RegistryError(HTTPStatus.BAD_REQUEST, "TAG_INVALID", f"invalid tag: {reference[:256]!r}")
+
+
+def _tags_to_put(call: Call) -> list[str]:
+    _check_reference(call)
+    if not is_digest(call.argument):
+        return [call.argument]
+    tags = call.request.queries("tag")
+    if len(tags) > _MAX_TAGS_AT_ONCE:
+        message = f"at most {_MAX_TAGS_AT_ONCE} tags at once"
+        raise RegistryError(HTTPStatus.REQUEST_URI_TOO_LONG, "TAG_INVALID", message)
+    if not all(is_tag(tag) for tag in tags):
+        raise RegistryError(HTTPStatus.BAD_REQUEST, "TAG_INVALID", "invalid tag parameter")
+    return tags
+
+
+def _media_type(call: Call) -> str | None:
+    given = call.request.header(b"content-type")
+    return None if given is None else given.partition(";")[0].strip()

@@ -1,0 +1,49 @@
+"""Which registry a request means: the host names of image references, down to account and region."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from roadstead.kernel.settings import GATEWAY_ADDRESS, Deployment
+
+_ECR_HOST = re.compile(
+    r"(?P<account>\d{12})\.dkr[.-]ecr\.(?P<region>[a-z]{2}(?:-[a-z]+)+-\d+)\."
+    r"(?:localhost|amazonaws\.com|amazonaws\.com\.cn|on\.aws)",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryId:
+    """A private registry: one for each account and region."""
+
+    account: str
+    region: str
+
+
+class RegistryNames:
+    """The names of one deployment's registries."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._default = RegistryId(deployment.account, deployment.region)
+        self._own = {"localhost", "127.0.0.1", "[::1]", GATEWAY_ADDRESS, deployment.host}
+
+    def resolve(self, host: str, namespace: str | None) -> RegistryId | None:
+        """The registry of a request by its Host header and containerd's `ns` parameter, which goes first.
+
+        A host that names no account is the default registry, whatever it is called, for the request reached us. A namespace names the
+        registry that the image is from; None when that is not one of ours.
+        """
+        if namespace:
+            return self._named(namespace, strict=True)
+        return self._named(host, strict=False)
+
+    def _named(self, host: str, *, strict: bool) -> RegistryId | None:
+        name = re.sub(r":\d+$", "", host).lower()
+        match = _ECR_HOST.fullmatch(name)
+        if match is not None:
+            return RegistryId(match["account"], match["region"])
+        if strict and name not in self._own:
+            return None
+        return self._default

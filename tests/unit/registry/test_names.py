@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from roadstead.kernel.settings import Deployment
+from roadstead.registry.names import RegistryId, RegistryNames
+
+NAMES = RegistryNames(Deployment(data_dir=Path("/nowhere"), account="123456789012", region="eu-west-2"))
+DEFAULT = RegistryId("123456789012", "eu-west-2")
+THERE = RegistryId("000000000001", "us-gov-west-1")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "000000000001.dkr.ecr.us-gov-west-1.localhost:4566",
+        "000000000001.dkr.ecr.us-gov-west-1.amazonaws.com",
+        "000000000001.dkr.ecr.us-gov-west-1.AMAZONAWS.COM",
+        "000000000001.dkr-ecr.us-gov-west-1.on.aws",
+    ],
+)
+def test_hosts_that_name_account_and_region(host: str) -> None:
+    assert NAMES.resolve(host, None) == THERE
+    assert NAMES.resolve("localhost:4566", host) == THERE
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost:4566",
+        "127.0.0.1:4566",
+        "[::1]:4566",
+        "169.254.170.3:4566",
+        "my-machine",
+        "",
+        "00000000001.dkr.ecr.us-east-1.localhost",
+        "000000000001.dkr.ecr.us-east-1.example.com",
+    ],
+)
+def test_other_hosts_are_the_default_registry(host: str) -> None:
+    assert NAMES.resolve(host, None) == DEFAULT
+    assert NAMES.resolve(host, "") == DEFAULT
+
+
+@pytest.mark.parametrize("namespace", ["docker.io", "quay.io", "000000000001.dkr.ecr.us-east-1.example.com", "x y"])
+def test_namespaces_of_others_are_not_ours(namespace: str) -> None:
+    assert NAMES.resolve("localhost:4566", namespace) is None
+
+
+@pytest.mark.parametrize("namespace", ["localhost:4566", "127.0.0.1:4566", "169.254.170.3:4566"])
+def test_our_own_namespaces(namespace: str) -> None:
+    assert NAMES.resolve("whatever", namespace) == DEFAULT
