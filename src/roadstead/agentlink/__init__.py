@@ -1,0 +1,1 @@
+"""The edge for agents: ACS and TCS websockets, the host watch stream."""

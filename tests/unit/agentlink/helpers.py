@@ -1,0 +1,83 @@
+"""What the tests of the links say to a server, and how they wait."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from roadstead.agent.client import ApiClient
+from roadstead.services.ec2.api import default_network
+from roadstead.services.ecs import api as ecs
+
+DEADLINE = 15.0
+
+
+async def eventually(question: Callable[[], Awaitable[Any]], what: str) -> Any:
+    until = time.monotonic() + DEADLINE
+    while time.monotonic() < until:
+        if answer := await question():
+            return answer
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"not within {DEADLINE} s: {what}")
+
+
+async def call(api: ApiClient, service: str, operation: str, **request: Any) -> dict[str, Any]:
+    return await api.call(service, operation, request, dict[str, Any], deadline=20)
+
+
+async def run_task(admin: ApiClient, agent: Any, **container: Any) -> str:
+    await eventually(lambda: connected(agent), "the agent is connected")
+    await call(admin, "ecs", "CreateCluster", clusterName="default")
+    app = {"name": "app", "image": "busybox", "essential": True, **container}
+    definition = await call(
+        admin,
+        "ecs",
+        "RegisterTaskDefinition",
+        family="web",
+        requiresCompatibilities=["FARGATE"],
+        networkMode="awsvpc",
+        cpu="256",
+        memory="512",
+        containerDefinitions=[app],
+    )
+    subnets = await default_subnets(agent)
+    answer = await call(
+        admin,
+        "ecs",
+        "RunTask",
+        taskDefinition=definition["taskDefinition"]["taskDefinitionArn"],
+        launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": subnets[:1], "assignPublicIp": "ENABLED"}},
+    )
+    assert answer["failures"] == []
+    return answer["tasks"][0]["taskArn"]
+
+
+async def default_subnets(agent: Any) -> list[str]:
+    network = await agent.server.store.run(
+        lambda tx: default_network(tx, account=agent.server.deployment.account, region="us-east-1")
+    )
+    return list(network.subnet_ids)
+
+
+async def connected(agent: Any) -> bool:
+    arn = agent.identity.value.container_instance_arn
+    if not arn:
+        return False
+    async with agent.server.store.snapshot() as tx:
+        instance = await ecs.instance_for_session(tx, "fargate", arn)
+    return instance is not None and instance.agent_connected
+
+
+async def described(admin: ApiClient, arn: str) -> dict[str, Any]:
+    return (await call(admin, "ecs", "DescribeTasks", tasks=[arn]))["tasks"][0]
+
+
+async def reaches(admin: ApiClient, arn: str, *statuses: str) -> dict[str, Any]:
+    async def there() -> dict[str, Any] | None:
+        task = await described(admin, arn)
+        return task if task["lastStatus"] in statuses else None
+
+    return await eventually(there, f"{arn} is {statuses}")
