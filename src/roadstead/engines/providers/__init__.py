@@ -1,0 +1,1 @@
+"""Where engines come from: one module a kind of provider."""

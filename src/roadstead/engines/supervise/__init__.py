@@ -1,0 +1,30 @@
+"""Supervising processes: start in order, watch, restart, stop, adopt after a crash."""
+
+from roadstead.engines.supervise.checks import Check, HttpCheck, UnixSocketCheck, always_ready
+from roadstead.engines.supervise.lifecycle import RestartPolicy, State
+from roadstead.engines.supervise.lock import AlreadySupervised
+from roadstead.engines.supervise.logs import Rotation, tail
+from roadstead.engines.supervise.record import ChildRecord
+from roadstead.engines.supervise.spec import ProcessSpec
+from roadstead.engines.supervise.status import Status, read_status, shut_down
+from roadstead.engines.supervise.supervisor import ProcessFailed, Supervisor, log_path
+
+__all__ = [
+    "AlreadySupervised",
+    "Check",
+    "ChildRecord",
+    "HttpCheck",
+    "ProcessFailed",
+    "ProcessSpec",
+    "RestartPolicy",
+    "Rotation",
+    "State",
+    "Status",
+    "Supervisor",
+    "UnixSocketCheck",
+    "always_ready",
+    "log_path",
+    "read_status",
+    "shut_down",
+    "tail",
+]

@@ -1,0 +1,70 @@
+"""One supervisor a data directory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import msgspec
+
+from roadstead.engines.supervise.process import ProcessIdentity, identify, is_alive
+
+# A killed supervisor may have been about to start a child, which holds all its descriptors until it executes its program.
+_LAST_BREATH_SECONDS = 2.0
+_POLL_SECONDS = 0.01
+
+
+class AlreadySupervised(Exception):
+    """Another supervisor has this data directory; `pid` is its process, 0 when it has not told yet."""
+
+    def __init__(self, data: Path, pid: int) -> None:
+        who = f"process {pid}" if pid else "another process"
+        super().__init__(
+            f"{data} is in use by {who}; stop it with `roadstead down --data {data}` or choose another one"
+        )
+        self.pid = pid
+
+
+@contextlib.asynccontextmanager
+async def data_lock(data: Path) -> AsyncGenerator[None, None]:
+    """Hold DATA/lock, which tells who we are; raises AlreadySupervised. The kernel frees it when we die."""
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        await _acquire(descriptor, data)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, msgspec.json.encode(identify(os.getpid())), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def _acquire(descriptor: int, data: Path) -> None:
+    """Take the lock; wait for a dead holder's last breath, but for no living one."""
+    deadline = asyncio.get_running_loop().time() + _LAST_BREATH_SECONDS
+    while not _try_lock(descriptor):
+        holder = _holder(descriptor)
+        if holder is not None and is_alive(holder):
+            raise AlreadySupervised(data, holder.pid)
+        if asyncio.get_running_loop().time() > deadline:
+            raise AlreadySupervised(data, 0)
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(descriptor: int) -> ProcessIdentity | None:
+    try:
+        return msgspec.json.decode(os.pread(descriptor, 256, 0), type=ProcessIdentity)
+    except msgspec.DecodeError:
+        return None
