@@ -1,0 +1,55 @@
+"""When a call is tried again, and after how long (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+RETRYABLE_CODES = frozenset(
+    {
+        "InternalFailure",
+        "InternalServerError",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServerException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "SlowDown",
+        "Throttling",
+        "ThrottledException",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_NOT_IMPLEMENTED = 501
+
+
+def is_retryable(code: str, status: int) -> bool:
+    """Whether the same request may succeed later."""
+    return code in RETRYABLE_CODES or status == 429 or (status >= 500 and status != _NOT_IMPLEMENTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Waits that grow from `first` to `limit` seconds by `factor`; `jitter` is the part of each that chance decides."""
+
+    first: float
+    limit: float
+    factor: float = 2.0
+    jitter: float = 1.0
+
+    def delay(self, attempt: int, chance: Callable[[], float] = random.random) -> float:
+        """Seconds to wait after failed attempt number `attempt`, counted from zero."""
+        exponent = min(attempt, 64)
+        full = min(self.limit, self.first * self.factor**exponent)
+        return full * (1 - self.jitter * chance())
+
+
+CALLS = Backoff(first=0.1, limit=20.0)
+"""For calls of the API."""
+
+LINKS = Backoff(first=0.25, limit=120.0, factor=1.5, jitter=0.2)
+"""For the websockets, with the figures of Amazon's agent."""

@@ -1,0 +1,293 @@
+"""Carrying out one step of a task. Faults become `StepFailed` with the reason that ECS shows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal as signals
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+
+from roadstead.agent.client.retry import Backoff
+from roadstead.agent.ecs.files import TaskFiles
+from roadstead.agent.ecs.launch import Launch, container_spec, environment, isolation_of, runtime_id, task_spec
+from roadstead.agent.ecs.network import InterfaceTimeout, NetworkPlan, plan_network
+from roadstead.agent.ecs.network.plan import InvalidInterface
+from roadstead.agent.ecs.output import OutputUnavailable
+from roadstead.agent.ecs.records import TaskRecord
+from roadstead.agent.ecs.registry_auth import AuthorizationFailed
+from roadstead.agent.ecs.tools import Tools
+from roadstead.agent.runtime.errors import (
+    CannotCreateContainer,
+    CannotPullContainer,
+    CannotStartContainer,
+    ContainerdUnavailable,
+    NotFound,
+    PullDenied,
+    RegistryUnreachable,
+    RuntimeFault,
+)
+from roadstead.agent.runtime.model import Image, Output
+from roadstead.wire.task import Container
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+_AWAY = Backoff(first=0.1, limit=5.0)
+_REGISTRY_AWAY = Backoff(first=0.5, limit=10.0, jitter=0.2)
+_REGISTRY_ATTEMPTS = 6
+"""How often a registry that does not answer is asked again: about half a minute, for our own server may be restarting."""
+
+
+class StepFailed(Exception):
+    """A step can't be done; with `whole_task` the reason is the task's, not only the container's."""
+
+    def __init__(self, reason: str, *, whole_task: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.whole_task = whole_task
+
+
+class Steps:
+    """The steps of one task. They change nothing in the record but what they say."""
+
+    def __init__(self, tools: Tools, record: TaskRecord, launches: dict[str, Launch]) -> None:
+        self._tools = tools
+        self._record = record
+        self._launches = launches
+        self._files = TaskFiles(tools.settings.files, record.id)
+        self._images: dict[str, Image] = {}
+        self._opening = asyncio.Lock()
+        self._opened = False
+        self.half_made: set[str] = set()
+        """Containers that an earlier agent began to make and died before it could say so."""
+        self._plan = self._network_plan()
+
+    async def network(self) -> None:
+        """The interfaces, in the task's namespace."""
+        if isinstance(self._plan, StepFailed):
+            raise self._plan
+        try:
+            await self._open_namespace()
+            await self._tools.networks.make(self._record.id, self._record.link_address, self._plan)
+        except InterfaceTimeout as error:
+            log.warning("interface did not appear", task=self._record.task.arn, error=str(error))
+            raise StepFailed(
+                "Timeout waiting for network interface provisioning to complete.", whole_task=True
+            ) from error
+        except OSError as error:
+            raise StepFailed(
+                f"ResourceInitializationError: failed to set up the task's network: {error}", whole_task=True
+            ) from error
+
+    async def sandbox(self) -> None:
+        """What the containers share in the runtime; the interfaces may be on their way still."""
+        if isinstance(self._plan, StepFailed):
+            raise self._plan
+        task = self._record.task
+        spec = task_spec(
+            task,
+            isolation=isolation_of(task, self._tools.fargate_runtime()),
+            namespace=self._tools.networks.path(self._record.id),
+            hostname=self._hostname,
+        )
+        try:
+            await self._open_namespace()
+            await while_away(lambda: self._tools.runtime.create_task(spec))
+        except (RuntimeFault, OSError) as error:
+            raise StepFailed(
+                f"ResourceInitializationError: failed to create the task's sandbox: {error}", whole_task=True
+            ) from error
+
+    async def pull(self, name: str) -> None:
+        """The image, and meanwhile the log stream. Sets the container's digest and stop signal."""
+        container = self._record.containers[name]
+        container.runtime_id = runtime_id(self._record.task, name, container.attempt)
+        async with both(self._open_output(name)):
+            image = await self._image(name)
+            container.image_digest = image.digest
+            container.stop_signal = stop_signal(image.config.stop_signal)
+
+    async def create(self, name: str) -> None:
+        """The container, up to its first instruction; takes away what an earlier attempt left."""
+        task, container, launch = self._record.task, self._record.containers[name], self._launches[name]
+        container.runtime_id = runtime_id(task, name, container.attempt)
+        image = self._images.get(name) or await self._image(name)
+        output = await self._open_output(name)
+        mounts = await asyncio.to_thread(self._files.mounts, task, self._launches, name)
+        try:
+            if container.runtime_id in self.half_made:
+                await while_away(lambda: self._tools.runtime.remove(container.runtime_id))
+                self.half_made.discard(container.runtime_id)
+            spec = container_spec(
+                task,
+                launch,
+                identity=container.runtime_id,
+                image=image,
+                output=output,
+                mounts=mounts,
+                variables=environment(task, launch, task_endpoint=self._tools.settings.task_endpoint),
+                hostname=self._hostname,
+            )
+
+            async def make() -> None:
+                try:
+                    await self._tools.runtime.create(spec)
+                except ContainerdUnavailable:
+                    await while_away(lambda: self._tools.runtime.remove(spec.id))
+                    raise
+
+            await while_away(make)
+        except (CannotCreateContainer, CannotStartContainer) as error:
+            raise StepFailed(str(error)) from error
+        except (RuntimeFault, OSError, msgspec.MsgspecError) as error:
+            raise StepFailed(f"CannotCreateContainerError: {error}") from error
+
+    async def start(self, name: str) -> None:
+        """The container's process."""
+        identity = self._record.containers[name].runtime_id
+        try:
+            await while_away(lambda: self._tools.runtime.start(identity))
+        except (CannotCreateContainer, CannotStartContainer) as error:
+            raise StepFailed(str(error)) from error
+        except RuntimeFault as error:
+            raise StepFailed(f"CannotStartContainerError: {error}") from error
+
+    async def stop(self, name: str) -> None:
+        """The container's end: its stop signal, its stop timeout, SIGKILL. No error if it is gone."""
+        container, launch = self._record.containers[name], self._launches[name]
+
+        async def end() -> None:
+            try:
+                await self._tools.runtime.stop(
+                    container.runtime_id, signal=container.stop_signal, grace=launch.stop_timeout
+                )
+            except NotFound:
+                log.info("nothing to stop", container=container.runtime_id)
+
+        await while_away(end)
+
+    async def clean(self, identity: str) -> None:
+        """Remove an ended container and carry on the rest of its output."""
+        await while_away(lambda: self._tools.runtime.remove(identity))
+        await self._tools.output.close(identity)
+
+    def follow_again(self, name: str) -> None:
+        """Carry on the output of a container that was made before this agent started."""
+        if name in self._launches:
+            self._tools.output.resume(self._record.task, self._launches[name], self._record.containers[name].runtime_id)
+
+    async def release(self) -> None:
+        """Free everything that the task still holds."""
+        record = self._record
+        await while_away(lambda: self._tools.runtime.remove_task(record.id))
+        await self._tools.networks.free(record.id, record.link_address)
+        await asyncio.to_thread(self._files.remove)
+
+    async def _open_namespace(self) -> None:
+        """The empty namespace and the files that say what will be in it, by whichever step comes first."""
+        async with self._opening:
+            if self._opened:
+                return
+            await self._tools.networks.open(self._record.id)
+            if isinstance(self._plan, NetworkPlan):
+                await asyncio.to_thread(self._files.write, self._plan, self._launches)
+            self._opened = True
+
+    @property
+    def files(self) -> TaskFiles:
+        """The task's directory."""
+        return self._files
+
+    @property
+    def _hostname(self) -> str:
+        return self._plan.hostname if isinstance(self._plan, NetworkPlan) else ""
+
+    def _network_plan(self) -> NetworkPlan | StepFailed | None:
+        if self._record.task.network_mode == "none":
+            return None
+        try:
+            return plan_network(
+                self._record.task.elastic_network_interfaces, default_nameserver=self._tools.settings.nameserver
+            )
+        except InvalidInterface as error:
+            return StepFailed(f"ResourceInitializationError: {error}", whole_task=True)
+
+    async def _image(self, name: str) -> Image:
+        container = self._launches[name].container
+        try:
+            image = await self._pull(container)
+        except CannotPullContainer as error:
+            raise StepFailed(str(error)) from error
+        except AuthorizationFailed as error:
+            raise StepFailed(str(error), whole_task=True) from error
+        except RuntimeFault as error:
+            raise StepFailed(f"CannotPullContainerError: {error}") from error
+        self._images[name] = image
+        return image
+
+    async def _pull(self, container: Container) -> Image:
+        attempt = 0
+        refused: str | None = None
+        while True:
+            header = await self._tools.registry.header(self._record.task, container, refused)
+            try:
+                return await while_away(lambda: self._tools.runtime.ensure_image(container.image, header))  # noqa: B023 - awaited here
+            except PullDenied:
+                refused = header
+                if await self._tools.registry.header(self._record.task, container, refused) == refused:
+                    raise
+                continue
+            except RegistryUnreachable as error:
+                if attempt == _REGISTRY_ATTEMPTS:
+                    raise
+                log.info("registry is away", image=container.image, error=str(error))
+            await asyncio.sleep(_REGISTRY_AWAY.delay(attempt))
+            attempt += 1
+
+    async def _open_output(self, name: str) -> Output:
+        try:
+            return await self._tools.output.open(
+                self._record.task, self._launches[name], self._record.containers[name].runtime_id
+            )
+        except OutputUnavailable as error:
+            raise StepFailed(str(error), whole_task=True) from error
+
+
+@contextlib.asynccontextmanager
+async def both(other: Coroutine[Any, Any, object]) -> AsyncGenerator[None]:
+    """Run `other` beside the block and wait for it; whichever fails first ends both and its error is raised as it is."""
+    task = asyncio.create_task(other)
+    try:
+        yield
+        await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def while_away(call: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a call for as long as containerd does not answer."""
+    attempt = 0
+    while True:
+        try:
+            return await call()
+        except ContainerdUnavailable as error:
+            log.info("containerd is away", error=str(error))
+            await asyncio.sleep(_AWAY.delay(attempt))
+            attempt += 1
+
+
+def stop_signal(text: str) -> int:
+    """The number of an image's STOPSIGNAL (`SIGTERM`, `TERM`, `15`, `SIGRTMIN+3`); SIGTERM for what is none."""
+    name = text.strip().upper().removeprefix("SIG")
+    if name.isdigit():
+        return int(name)
+    base, _, offset = name.partition("+")
+    try:
+        return signals.Signals[f"SIG{base}"].value + int(offset or 0)
+    except (KeyError, ValueError):
+        return signals.SIGTERM.value

@@ -1,0 +1,120 @@
+"""The gateway at 169.254.170.3: connections from inside a VPC are relayed to the server's listener in the host's namespace."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, cast
+
+_CHUNK = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEndpoint:
+    """Where the server listens, as this process reaches it; `others` are servers to turn to while it takes no connections."""
+
+    host: str
+    port: int
+    others: tuple[ServerEndpoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one VPC may use: connections at once, seconds to connect, seconds without a byte in either direction."""
+
+    connections: int = 512
+    connect_seconds: float = 5.0
+    idle_seconds: float = 350.0
+
+
+class Gateway:
+    """Relays one listening socket; leaving the context closes it and every connection through it.
+
+    Each direction is closed for itself (half-close), and a side that reads slowly slows the other one down.
+    """
+
+    def __init__(self, listener: socket.socket, server: ServerEndpoint, limits: Limits | None = None) -> None:
+        self._listener = listener
+        self._endpoint = server
+        self._limits = limits or Limits()
+        self._server: asyncio.Server | None = None
+        self._relays: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, sock=self._listener, limit=_CHUNK)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server is not None:
+            self._server.close()
+        for relay in self._relays:
+            relay.cancel()
+        await asyncio.gather(*self._relays, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._relays) >= self._limits.connections:
+            _reset(writer)
+            return
+        relay = asyncio.get_running_loop().create_task(self._relay(reader, writer))
+        self._relays.add(relay)
+        relay.add_done_callback(self._relays.discard)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far_reader, far_writer = await self._connect()
+        except OSError:
+            # The server is away (TimeoutError is an OSError): the caller sees a reset, as from any server that is down.
+            _reset(writer)
+            return
+        seconds = self._limits.idle_seconds
+        try:
+            async with asyncio.timeout(seconds) as idle, asyncio.TaskGroup() as directions:
+                directions.create_task(_copy(reader, far_writer, idle, seconds))
+                directions.create_task(_copy(far_reader, writer, idle, seconds))
+        except* OSError:
+            _reset(writer)
+            _reset(far_writer)
+        finally:
+            for end in (writer, far_writer):
+                end.close()
+                with suppress(OSError):
+                    await end.wait_closed()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """To the first server that takes the connection; raises OSError when none does."""
+        failure: OSError | None = None
+        for server in (self._endpoint, *self._endpoint.others):
+            try:
+                async with asyncio.timeout(self._limits.connect_seconds):
+                    return await asyncio.open_connection(server.host, server.port, limit=_CHUNK)
+            except OSError as error:
+                failure = error
+        raise failure or OSError("no server")
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Close with a reset, so that the peer doesn't take what it has for the whole."""
+    connection = cast("socket.socket | None", writer.get_extra_info("socket"))
+    if connection is not None and not writer.is_closing():
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def _copy(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, idle: asyncio.Timeout, idle_seconds: float
+) -> None:
+    """Copy one direction to its end; every byte puts the time-out of both off."""
+    clock = asyncio.get_running_loop()
+    while data := await reader.read(_CHUNK):
+        writer.write(data)
+        await writer.drain()
+        if not idle.expired():
+            idle.reschedule(clock.time() + idle_seconds)
+    if writer.can_write_eof():
+        writer.write_eof()

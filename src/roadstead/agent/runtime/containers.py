@@ -1,0 +1,332 @@
+"""Containers and their processes through containerd's API: records, root file systems, shims, signals, ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+from google.protobuf.any_pb2 import Any
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from roadstead.agent.runtime import labels
+from roadstead.agent.runtime.anys import SPEC, pack, pack_json
+from roadstead.agent.runtime.api import (
+    containers_pb2,
+    runc_options_pb2,
+    runtime_options_pb2,
+    sandboxes_pb2,
+    snapshots_pb2,
+    task_types_pb2,
+    tasks_pb2,
+    types_pb2,
+)
+from roadstead.agent.runtime.client import LONG_CALL, SHORT_CALL, Client
+from roadstead.agent.runtime.config import RuntimeSettings
+from roadstead.agent.runtime.errors import (
+    AlreadyExists,
+    ContainerdError,
+    ContainerdUnavailable,
+    FailedPrecondition,
+    NotFound,
+)
+from roadstead.agent.runtime.model import ContainerState, ContainerStatus, Isolation, Output
+from roadstead.agent.runtime.spec import Document
+
+CONTAINERS = "/containerd.services.containers.v1.Containers"
+TASKS = "/containerd.services.tasks.v1.Tasks"
+SNAPSHOTS = "/containerd.services.snapshots.v1.Snapshots"
+SANDBOXES = "/containerd.services.sandbox.v1.Store"
+
+GC_ROOT = "containerd.io/gc.root"
+_RUNC_SHIM = "io.containerd.runc.v2"
+_RUNSC_SHIM = "io.containerd.runsc.v1"
+_RUNSC_OPTIONS = "io.containerd.runsc.v1.options"
+_SIGKILL = 9
+_KILL_DEADLINE = 30.0
+_RETRY = 0.05
+_LAYER_OPTION = "lowerdir="
+
+_STATES = {
+    task_types_pb2.CREATED: ContainerState.CREATED,
+    task_types_pb2.RUNNING: ContainerState.RUNNING,
+    task_types_pb2.PAUSED: ContainerState.RUNNING,
+    task_types_pb2.PAUSING: ContainerState.RUNNING,
+    task_types_pb2.STOPPED: ContainerState.STOPPED,
+}
+
+
+def when(timestamp: Timestamp) -> datetime:
+    """A timestamp of containerd's as an aware time; now, where containerd gave none (Go's zero time)."""
+    if timestamp.seconds <= 0:
+        return datetime.now(UTC)
+    return timestamp.ToDatetime(tzinfo=UTC)
+
+
+def layer_directories(mounts: list[types_pb2.Mount]) -> list[Path]:
+    """The directories of a prepared snapshot's layers, the topmost first."""
+    for mount in mounts:
+        for option in mount.options:
+            if option.startswith(_LAYER_OPTION):
+                return [Path(layer) for layer in option.removeprefix(_LAYER_OPTION).split(":")]
+    return [Path(mount.source) for mount in mounts if mount.type == "bind"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What containerd stores of a container, and what its shim needs to make it.
+
+    `rootfs` are the mounts of its snapshot, which has the container's id; none where the document names a directory.
+    """
+
+    id: str
+    image: str
+    isolation: Isolation
+    document: Document
+    labels: Mapping[str, str]
+    rootfs: tuple[types_pb2.Mount, ...] = ()
+    output: Output | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessEnd:
+    """How and when a process ended."""
+
+    exit_code: int
+    exited_at: datetime
+
+
+class Containers:
+    """The containers of one containerd."""
+
+    def __init__(self, client: Client, settings: RuntimeSettings) -> None:
+        self._client = client
+        self._settings = settings
+
+    async def prepare_rootfs(self, container_id: str, chain_id: str) -> list[types_pb2.Mount]:
+        """A writable layer on an image's; the mounts that make it a root file system."""
+        request = snapshots_pb2.PrepareSnapshotRequest(
+            snapshotter=self._settings.snapshotter,
+            key=container_id,
+            parent=chain_id,
+            labels={GC_ROOT: datetime.now(UTC).isoformat(timespec="seconds"), labels.OWNER: self._settings.tag},
+        )
+        answer = await self._client.call(f"{SNAPSHOTS}/Prepare", request, snapshots_pb2.PrepareSnapshotResponse)
+        return list(answer.mounts)
+
+    async def record(self, record: Record) -> None:
+        """Store a container's specification and labels."""
+        container = containers_pb2.Container(
+            id=record.id,
+            labels=dict(record.labels),
+            image=record.image,
+            runtime=containers_pb2.Container.Runtime(
+                name=self._shim(record.isolation), options=self._options(record.isolation)
+            ),
+            spec=pack_json(SPEC, record.document),
+            snapshotter=self._settings.snapshotter if record.rootfs else "",
+            snapshot_key=record.id if record.rootfs else "",
+        )
+        request = containers_pb2.CreateContainerRequest(container=container)
+        await self._client.call(f"{CONTAINERS}/Create", request, containers_pb2.CreateContainerResponse)
+
+    async def keep_end(self, record: Record) -> None:
+        """Have containerd keep a shim whose process ended while containerd was away, and with it the exit code.
+
+        A containerd that starts reaps shims without processes, unless a sandbox record has their id; nothing else reads it.
+        """
+        runtime = types_pb2.Sandbox.Runtime(name=self._shim(record.isolation))
+        request = sandboxes_pb2.StoreCreateRequest(sandbox=types_pb2.Sandbox(sandbox_id=record.id, runtime=runtime))
+        with suppress(AlreadyExists):
+            await self._client.call(f"{SANDBOXES}/Create", request, sandboxes_pb2.StoreCreateResponse)
+
+    async def create_task(self, record: Record) -> int:
+        """Start the shim and create the first process, stopped before its program; its pid."""
+        request = tasks_pb2.CreateTaskRequest(
+            container_id=record.id,
+            rootfs=record.rootfs,
+            stdout=str(record.output.stdout) if record.output else "",
+            stderr=str(record.output.stderr) if record.output else "",
+        )
+        return (await self._client.call(f"{TASKS}/Create", request, tasks_pb2.CreateTaskResponse, LONG_CALL)).pid
+
+    async def start(self, container_id: str, exec_id: str = "") -> int:
+        """Run the program; its pid."""
+        request = tasks_pb2.StartRequest(container_id=container_id, exec_id=exec_id)
+        return (await self._client.call(f"{TASKS}/Start", request, tasks_pb2.StartResponse, LONG_CALL)).pid
+
+    async def kill(self, container_id: str, signal: int, *, exec_id: str = "", everything: bool = False) -> bool:
+        """Send a signal; whether there was a process to take it."""
+        request = tasks_pb2.KillRequest(container_id=container_id, exec_id=exec_id, signal=signal, all=everything)
+        try:
+            await self._client.call(f"{TASKS}/Kill", request, Empty)
+        except (NotFound, FailedPrecondition):
+            return False
+        return True
+
+    async def wait(self, container_id: str, within: float, exec_id: str = "") -> ProcessEnd | None:
+        """The end of a process, or None after `within` seconds. A containerd that restarts meanwhile is waited for.
+
+        Raises NotFound for a process that does not exist.
+        """
+        deadline = time.monotonic() + within
+        request = tasks_pb2.WaitRequest(container_id=container_id, exec_id=exec_id)
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                answer = await self._client.call(f"{TASKS}/Wait", request, tasks_pb2.WaitResponse, left)
+            except ContainerdUnavailable:
+                await self._client.back(max(0.0, deadline - time.monotonic()))
+            else:
+                return ProcessEnd(answer.exit_status, when(answer.exited_at))
+        return None
+
+    async def stop(self, container_id: str, signal: int, grace: float) -> None:
+        """Signal, wait, and kill what is left after `grace` seconds. Returns when nothing runs. Raises ContainerdError."""
+        try:
+            if grace > 0 and await self.kill(container_id, signal):
+                ended = await self.wait(container_id, grace)
+                if ended is not None:
+                    return
+            await self.kill(container_id, _SIGKILL, everything=True)
+            if await self.wait(container_id, _KILL_DEADLINE) is None:
+                raise ContainerdError(f"{container_id} did not end within {_KILL_DEADLINE:g} s of SIGKILL")
+        except NotFound:
+            return
+
+    async def delete(self, container_id: str) -> None:
+        """Remove process, record and writable layer, whatever of them exists.
+
+        containerd answers for the process when its shim has passed on all output.
+        """
+        with suppress(NotFound):
+            await self._delete_task(container_id)
+        with suppress(NotFound):
+            await self._client.call(
+                f"{CONTAINERS}/Delete", containers_pb2.DeleteContainerRequest(id=container_id), Empty
+            )
+        with suppress(NotFound):
+            await self.remove_snapshot(container_id)
+        with suppress(NotFound):
+            end = sandboxes_pb2.StoreDeleteRequest(sandbox_id=container_id)
+            await self._client.call(f"{SANDBOXES}/Delete", end, sandboxes_pb2.StoreDeleteResponse)
+
+    async def _delete_task(self, container_id: str) -> None:
+        request = tasks_pb2.DeleteTaskRequest(container_id=container_id)
+        if await self._is_runc(container_id):
+            with suppress(ContainerdError):
+                # For a process that was made and never run: runc's shim waits ten seconds for the end of its output otherwise.
+                # gVisor's has no such wait, and there this signal is never answered.
+                await self.kill(container_id, _SIGKILL)
+        deadline = time.monotonic() + _KILL_DEADLINE
+        while True:
+            try:
+                await self._client.call(f"{TASKS}/Delete", request, tasks_pb2.DeleteResponse, LONG_CALL)
+            except NotFound:
+                raise
+            except ContainerdError:
+                # The engines refuse a process that runs, each in words of its own, and gVisor for a while after its sandbox died.
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return
+            await self.stop(container_id, _SIGKILL, 0)
+            await asyncio.sleep(_RETRY)
+
+    async def _is_runc(self, container_id: str) -> bool:
+        request = containers_pb2.GetContainerRequest(id=container_id)
+        with suppress(NotFound):
+            found = await self._client.call(f"{CONTAINERS}/Get", request, containers_pb2.GetContainerResponse)
+            return found.container.runtime.name == _RUNC_SHIM
+        return False
+
+    async def remove_snapshot(self, key: str) -> None:
+        """Remove a writable layer."""
+        request = snapshots_pb2.RemoveSnapshotRequest(snapshotter=self._settings.snapshotter, key=key)
+        await self._client.call(f"{SNAPSHOTS}/Remove", request, Empty, LONG_CALL)
+
+    async def snapshots(self) -> list[str]:
+        """The keys of the writable layers that we made."""
+        request = snapshots_pb2.ListSnapshotsRequest(
+            snapshotter=self._settings.snapshotter, filters=[f'labels."{labels.OWNER}"=={self._settings.tag}']
+        )
+        pages = await self._client.collect(f"{SNAPSHOTS}/List", request, snapshots_pb2.ListSnapshotsResponse)
+        return [info.name for page in pages for info in page.info]
+
+    async def layers(self, key: str) -> list[Path]:
+        """The directories of a writable layer and of those below it, the topmost first."""
+        request = snapshots_pb2.MountsRequest(snapshotter=self._settings.snapshotter, key=key)
+        mounts = (await self._client.call(f"{SNAPSHOTS}/Mounts", request, snapshots_pb2.MountsResponse)).mounts
+        return layer_directories(list(mounts))
+
+    async def labels(self, container_id: str) -> dict[str, str]:
+        """A container's labels; raises NotFound."""
+        request = containers_pb2.GetContainerRequest(id=container_id)
+        answer = await self._client.call(f"{CONTAINERS}/Get", request, containers_pb2.GetContainerResponse)
+        return dict(answer.container.labels)
+
+    async def records(self) -> dict[str, dict[str, str]]:
+        """Labels by id, of every container of ours."""
+        request = containers_pb2.ListContainersRequest(filters=[f'labels."{labels.OWNER}"=={self._settings.tag}'])
+        answer = await self._client.call(f"{CONTAINERS}/List", request, containers_pb2.ListContainersResponse)
+        return {container.id: dict(container.labels) for container in answer.containers}
+
+    async def document(self, container_id: str) -> Mapping[str, object]:
+        """A container's stored OCI specification."""
+        request = containers_pb2.GetContainerRequest(id=container_id)
+        answer = await self._client.call(f"{CONTAINERS}/Get", request, containers_pb2.GetContainerResponse)
+        return cast("Mapping[str, object]", json.loads(answer.container.spec.value))
+
+    async def statuses(self) -> list[tuple[ContainerStatus, dict[str, str]]]:
+        """Every container of ours, sandboxes too, with all its labels.
+
+        A record without a process is stopped, without an exit code: nobody saw its end.
+        """
+        records = await self.records()
+        answer = await self._client.call(
+            f"{TASKS}/List", tasks_pb2.ListTasksRequest(), tasks_pb2.ListTasksResponse, SHORT_CALL
+        )
+        processes = {process.container_id or process.id: process for process in answer.tasks}
+        return [(self._status(name, marks, processes.get(name)), marks) for name, marks in records.items()]
+
+    async def state_of(self, container_id: str) -> ContainerState | None:
+        """What a container of ours, or a sandbox, does now; None where there is none."""
+        return next((status.state for status, _ in await self.statuses() if status.id == container_id), None)
+
+    def _status(self, name: str, marks: Mapping[str, str], process: task_types_pb2.Process | None) -> ContainerStatus:
+        task_id, mine = marks.get(labels.TASK, ""), labels.of_the_user(marks)
+        if process is None:
+            return ContainerStatus(name, task_id, ContainerState.STOPPED, 0, mine)
+        state = _STATES.get(process.status, ContainerState.STOPPED)
+        if state is ContainerState.STOPPED and process.exited_at.seconds <= 0:
+            # gVisor's shim says "stopped" a moment before it knows the exit code.
+            state = ContainerState.RUNNING
+        if state is not ContainerState.STOPPED:
+            return ContainerStatus(name, task_id, state, process.pid, mine)
+        ended = when(process.exited_at)
+        return ContainerStatus(name, task_id, state, process.pid, mine, process.exit_status, ended)
+
+    def _shim(self, isolation: Isolation) -> str:
+        return _RUNSC_SHIM if isolation is Isolation.GVISOR else _RUNC_SHIM
+
+    def _options(self, isolation: Isolation) -> Any:
+        if isolation is Isolation.GVISOR:
+            path = str(self._settings.runsc_config_file)
+            return pack(runtime_options_pb2.Options(type_url=_RUNSC_OPTIONS, config_path=path))
+        root = str(self._settings.state / "runc")
+        return pack(runc_options_pb2.Options(binary_name=str(self._settings.engines.runc), root=root))
+
+
+def open_output(output: Output) -> None:
+    """Make the files that the shim appends to, where they don't exist."""
+    for path in (output.stdout, output.stderr):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, stat.S_IRUSR | stat.S_IWUSR))

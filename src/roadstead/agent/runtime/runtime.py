@@ -1,0 +1,368 @@
+"""The container runtime as the task engine sees it: images, tasks, containers and their ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from collections.abc import AsyncIterator, Container
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+import structlog
+
+from roadstead.agent.runtime import labels, processes
+from roadstead.agent.runtime.accounts import Accounts, UnknownUser, read_accounts
+from roadstead.agent.runtime.api import types_pb2
+from roadstead.agent.runtime.capabilities import UnknownCapability
+from roadstead.agent.runtime.cgroups import Cgroups, TaskUsage
+from roadstead.agent.runtime.client import Client
+from roadstead.agent.runtime.config import RuntimeSettings
+from roadstead.agent.runtime.containers import Containers, Record, layer_directories, open_output
+from roadstead.agent.runtime.errors import (
+    AlreadyExists,
+    CannotCreateContainer,
+    CannotStartContainer,
+    ContainerdError,
+    FailedPrecondition,
+    NotFound,
+    RuntimeFault,
+)
+from roadstead.agent.runtime.exits import ExitWatcher
+from roadstead.agent.runtime.images import Images, OnProgress
+from roadstead.agent.runtime.model import (
+    ContainerExit,
+    ContainerSpec,
+    ContainerState,
+    ContainerStatus,
+    Device,
+    ExecSpec,
+    Image,
+    Isolation,
+    TaskSpec,
+)
+from roadstead.agent.runtime.process import NoCommand, combine
+from roadstead.agent.runtime.sandboxes import Sandboxes, launch, own_oom_score, sandbox_id
+from roadstead.agent.runtime.shims import kill_lost, running_shims
+from roadstead.agent.runtime.spec import DeviceNode, InitUnavailable, Place, oci_spec
+
+log = structlog.get_logger(__name__)
+
+_SIGTERM = 15
+_SIGKILL = 9
+
+
+class Runtime:
+    """One containerd, and what it runs for one agent. Closing it stops nothing."""
+
+    def __init__(self, settings: RuntimeSettings) -> None:
+        self.settings = settings
+        self.cgroups = Cgroups(settings.tag, settings.cgroup_root)
+        self._client = Client(settings.socket, settings.namespace)
+        self._containers = Containers(self._client, settings)
+        self._images = Images(self._client, settings)
+        self._sandboxes = Sandboxes(self._containers, self.cgroups, settings)
+        self._making: set[str] = set()
+        self._exits = ExitWatcher(self._containers, self.cgroups, self._making.__contains__)
+        self._watching: asyncio.Task[None] | None = None
+        self._tasks: dict[str, TaskSpec] = {}
+        self._found: frozenset[str] = frozenset()
+        self._task_of: dict[str, str] = {}
+        self._unlimited: dict[str, TaskSpec] = {}
+        """Tasks without a limit on processor time yet: none of their containers ever started."""
+        self._unmade: dict[str, ContainerSpec] = {}
+        self._half_made: set[str] = set()
+        self._accounts: dict[str, Accounts] = {}
+
+    async def connect(self, within: float = 30) -> None:
+        """Wait up to `within` seconds until containerd answers, clear what a crash left half made, watch for ends.
+
+        Raises ContainerdUnavailable.
+        """
+        await self._client.ready(within)
+        await self._sweep()
+        self._found = frozenset(await self.task_ids())
+        self._watching = asyncio.create_task(self._exits.run(), name="container ends")
+
+    async def ready(self, within: float = 30) -> None:
+        """Wait up to `within` seconds until containerd answers. Raises ContainerdUnavailable."""
+        await self._client.ready(within)
+
+    async def close(self) -> None:
+        """End the watch and the connection."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+            self._watching = None
+        await self._client.close()
+
+    async def __aenter__(self) -> Runtime:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def ensure_image(
+        self, reference: str, authorization: str | None, progress: OnProgress | None = None
+    ) -> Image:
+        """Have an image here, and leave to use it from the registry. See `Images.ensure`."""
+        return await self._images.ensure(reference, authorization, progress)
+
+    async def remove_unused_images(self, keep: Container[str]) -> list[str]:
+        """Forget images whose name (`host/repository@digest`) is not in `keep`."""
+        return await self._images.remove_unused(keep)
+
+    async def create_task(self, task: TaskSpec) -> None:
+        """Make the task's control group, and with gVisor its sandbox, not started yet. Safe to repeat.
+
+        The network namespace exists already; what is in it counts when the first container is started.
+        A new group's limit on processor time comes with the first start of a container: until then only engines work in it, and held
+        to a quarter of a processor gVisor takes three times as long to come up.
+        An agent that started anew calls it for each task that lives, before anything else about the task.
+        Raises CgroupError, CannotCreateContainer.
+        """
+        await asyncio.to_thread(self._make_group, task)
+        new = task.id not in self._tasks and task.id not in self._found
+        self._tasks[task.id] = task
+        if task.isolation is Isolation.GVISOR:
+            await self._sandboxes.create(task, new=new)
+
+    async def remove_task(self, task_id: str) -> None:
+        """Remove the task's containers, sandbox and control group, whatever of them is left. Safe to repeat."""
+        records = await self._containers.records()
+        mine = [(name, marks) for name, marks in records.items() if marks.get(labels.TASK) == task_id]
+        for name, marks in mine:
+            if marks.get(labels.ROLE) == labels.APPLICATION:
+                await self.remove(name)
+        if any(marks.get(labels.ROLE) == labels.SANDBOX for _, marks in mine):
+            await self._sandboxes.remove(task_id)
+        self._tasks.pop(task_id, None)
+        self._unlimited.pop(task_id, None)
+        for name in [name for name, spec in self._unmade.items() if spec.task_id == task_id]:
+            self._forget_unmade(name)
+        await self._kill_lost_shims()
+        await asyncio.to_thread(self.cgroups.remove_task, task_id)
+
+    async def task_ids(self) -> set[str]:
+        """Every task of which something is left here."""
+        return {marks[labels.TASK] for marks in (await self._containers.records()).values() if labels.TASK in marks}
+
+    async def create(self, spec: ContainerSpec) -> None:
+        """Make a container, up to its first instruction. `create_task` comes first.
+
+        With gVisor it is only noted here and made by `start`: gVisor's shim never deletes a container that was made and not
+        started, because it waits for the end of output pipes whose writing ends it holds itself.
+        Raises CannotCreateContainer for what the specification says, CannotStartContainer for what the engine refuses (a
+        command that does not exist), FailedPrecondition for an unknown task.
+        """
+        task = self._tasks.get(spec.task_id)
+        if task is None:
+            raise FailedPrecondition(f"task {spec.task_id} was not created")
+        self._task_of[spec.id] = task.id
+        if task.isolation is Isolation.GVISOR:
+            self._unmade[spec.id] = spec
+        else:
+            await self._make(spec, task)
+
+    async def start(self, container_id: str) -> int:
+        """Run the container's program; its pid on this host. The task's network namespace is complete.
+
+        Raises CannotStartContainer, with gVisor all that `create` does.
+        """
+        await self._sandboxes.start(self._task_of.get(container_id, ""))
+        if (spec := self._unmade.get(container_id)) is not None:
+            await self._make_late(spec)
+            self._forget_unmade(container_id)
+        try:
+            pid = await self._containers.start(container_id)
+        except ContainerdError as error:
+            raise CannotStartContainer(processes.explain(str(error))) from error
+        if (task := self._unlimited.pop(self._task_of.get(container_id, ""), None)) is not None:
+            await asyncio.to_thread(self.cgroups.limit_cpu, task.id, task.cpu_units)
+        return pid
+
+    async def _make_late(self, spec: ContainerSpec) -> None:
+        """Make a container that was only noted, unless an attempt that lost sight of containerd made it after all."""
+        if spec.id in self._half_made:
+            if await self._containers.state_of(spec.id) is ContainerState.CREATED:
+                self._exits.expect(spec.id)
+                return
+            await self._containers.delete(spec.id)
+        self._half_made.add(spec.id)
+        await self._make(spec, self._tasks[spec.task_id])
+
+    async def _make(self, spec: ContainerSpec, task: TaskSpec) -> None:
+        self._making.add(spec.id)
+        await self._exits.forget(spec.id)
+        try:
+            await self._create(spec, task)
+            self._exits.expect(spec.id)
+        except BaseException:
+            await asyncio.shield(self._give_up(spec.id))
+            raise
+        finally:
+            self._making.discard(spec.id)
+
+    async def stop(self, container_id: str, *, signal: int = _SIGTERM, grace: float = 30) -> None:
+        """Send `signal`, wait up to `grace` seconds, then SIGKILL. Returns when it has ended; no error if it had."""
+        await self._containers.stop(container_id, signal, grace)
+
+    async def kill(self, container_id: str, signal: int) -> None:
+        """Send a signal to the first process; nothing if it ended."""
+        await self._containers.kill(container_id, signal)
+
+    async def remove(self, container_id: str) -> None:
+        """Remove a container, killing it if it runs. Its output is complete in the files when this returns. Safe to repeat."""
+        self._forget_unmade(container_id)
+        await self._exits.forget(container_id)
+        await self._containers.delete(container_id)
+        self._task_of.pop(container_id, None)
+
+    async def exec(self, container_id: str, spec: ExecSpec) -> int:
+        """Run one more process in a container; its pid. Raises CannotStartContainer, NotFound."""
+        identity = None
+        if spec.user is not None:
+            accounts = await asyncio.to_thread(read_accounts, await self._containers.layers(container_id))
+            try:
+                identity = accounts.resolve(spec.user)
+            except UnknownUser as error:
+                raise CannotStartContainer(str(error)) from error
+        return await processes.run(self._client, self._containers, container_id, spec, identity)
+
+    async def exec_wait(self, container_id: str, exec_id: str, within: float) -> int | None:
+        """The exit code of such a process, which is gone then; None if it still runs after `within` seconds."""
+        return await processes.finish(self._client, self._containers, container_id, exec_id, within)
+
+    async def exec_kill(self, container_id: str, exec_id: str, signal: int = _SIGKILL) -> None:
+        """Send such a process a signal."""
+        await self._containers.kill(container_id, signal, exec_id=exec_id)
+
+    async def exec_resize(self, container_id: str, exec_id: str, width: int, height: int) -> None:
+        """Tell such a process the size of its terminal, in characters."""
+        await processes.resize(self._client, container_id, exec_id, width, height)
+
+    async def list(self) -> list[ContainerStatus]:
+        """Every container, sandboxes left out. One that is stopped without an exit code was lost."""
+        statuses = await self._containers.statuses()
+        made = [status for status, marks in statuses if marks.get(labels.ROLE) == labels.APPLICATION]
+        known = {status.id for status in made}
+        unmade = [
+            ContainerStatus(spec.id, spec.task_id, ContainerState.CREATED, 0, dict(spec.labels))
+            for spec in self._unmade.values()
+            if spec.id not in known
+        ]
+        return made + unmade
+
+    async def state(self, container_id: str) -> ContainerStatus:
+        """One container; raises NotFound."""
+        for status in await self.list():
+            if status.id == container_id:
+                return status
+        raise NotFound(f"container {container_id}: not found")
+
+    def watch_exits(self) -> AsyncIterator[ContainerExit]:
+        """Ends as they happen, and first those that happened before. One reader at a time."""
+        return self._exits.ends()
+
+    async def usage(self, task_id: str) -> TaskUsage:
+        """What a task's containers use together."""
+        return await asyncio.to_thread(self.cgroups.usage, task_id)
+
+    def _make_group(self, task: TaskSpec) -> None:
+        if not self.cgroups.exists(task.id):
+            self._unlimited[task.id] = task
+        cpu_units = None if task.id in self._unlimited else task.cpu_units
+        self.cgroups.create_task(task.id, cpu_units=cpu_units, memory_mib=task.memory_mib, pids=task.pids)
+
+    async def _create(self, spec: ContainerSpec, task: TaskSpec) -> None:
+        gvisor = task.isolation is Isolation.GVISOR
+        sandbox = sandbox_id(task.id) if gvisor else ""
+        try:
+            process = combine(spec)
+            place = self._place(spec, sandbox)
+            open_output(spec.output)
+            rootfs = await self._containers.prepare_rootfs(spec.id, spec.image.chain_id)
+            identity = (await self._accounts_of(spec.image, rootfs)).resolve(process.user)
+            document = oci_spec(spec, task, process, identity, place)
+        except (NoCommand, UnknownUser, UnknownCapability, InitUnavailable, OSError, ContainerdError) as error:
+            raise CannotCreateContainer(str(error)) from error
+        ours = labels.ours(
+            self.settings.tag, task.id, task.isolation.value, labels.APPLICATION, sandbox if gvisor else spec.id
+        )
+        await launch(
+            self._containers,
+            Record(
+                id=spec.id,
+                image=spec.image.reference,
+                isolation=task.isolation,
+                document=document,
+                labels={**spec.labels, **ours},
+                rootfs=tuple(rootfs),
+                output=spec.output,
+            ),
+        )
+
+    async def _give_up(self, name: str) -> None:
+        """Remove a half-made container. What can't be removed now goes with `remove` or `remove_task`."""
+        try:
+            await self._containers.delete(name)
+        except RuntimeFault as error:
+            log.info("a container that was not made is left over", container=name, reason=str(error))
+
+    def _forget_unmade(self, name: str) -> None:
+        self._unmade.pop(name, None)
+        self._half_made.discard(name)
+
+    def _place(self, spec: ContainerSpec, sandbox: str) -> Place:
+        init = self.settings.engines.init
+        return Place(
+            cgroup=self.cgroups.path(spec.task_id, spec.id),
+            sandbox=sandbox,
+            architecture=self.settings.architecture,
+            oom_score=own_oom_score(),
+            swap_accounting=self.cgroups.swap_accounting,
+            init=str(init) if init else None,
+            devices=tuple(_device_node(device) for device in spec.devices),
+        )
+
+    async def _accounts_of(self, image: Image, rootfs: list[types_pb2.Mount]) -> Accounts:
+        accounts = self._accounts.get(image.chain_id)
+        if accounts is None:
+            accounts = await asyncio.to_thread(read_accounts, layer_directories(rootfs))
+            self._accounts[image.chain_id] = accounts
+        return accounts
+
+    async def _kill_lost_shims(self) -> None:
+        running = await asyncio.to_thread(running_shims, self.settings.socket, self.settings.namespace)
+        if lost := kill_lost(running, await self._containers.records()):
+            log.info("shims that containerd lost were killed", containers=lost)
+
+    async def _sweep(self) -> None:
+        """Remove writable layers and shims without a container: agent or containerd were killed between making the two."""
+        await self._kill_lost_shims()
+        records = await self._containers.records()
+        for key in await self._containers.snapshots():
+            if key not in records:
+                with suppress(NotFound, AlreadyExists):
+                    await self._containers.remove_snapshot(key)
+
+
+def _device_node(device: Device) -> DeviceNode:
+    found = Path(device.host_path).stat()
+    kind = "b" if stat.S_ISBLK(found.st_mode) else "c"
+    if not (stat.S_ISBLK(found.st_mode) or stat.S_ISCHR(found.st_mode)):
+        raise OSError(f"{device.host_path} is no device")
+    return DeviceNode(
+        path=device.container_path or device.host_path,
+        type=kind,
+        major=os.major(found.st_rdev),
+        minor=os.minor(found.st_rdev),
+        permissions=device.permissions,
+        mode=stat.S_IMODE(found.st_mode),
+        uid=found.st_uid,
+        gid=found.st_gid,
+    )

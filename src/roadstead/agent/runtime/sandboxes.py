@@ -1,0 +1,127 @@
+"""gVisor's sandboxes: for each task a `pause` container that holds one open, and outlives the task's others.
+
+Made and started apart: the kernel of a sandbox comes up while the task's network is on its way, and takes the addresses of the
+network namespace when it is started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import structlog
+
+from roadstead.agent.runtime import labels, processes
+from roadstead.agent.runtime.cgroups import Cgroups
+from roadstead.agent.runtime.config import RuntimeSettings
+from roadstead.agent.runtime.containers import Containers, Record
+from roadstead.agent.runtime.errors import (
+    CannotCreateContainer,
+    CannotStartContainer,
+    ContainerdError,
+    RuntimeFault,
+)
+from roadstead.agent.runtime.model import ContainerState, TaskSpec
+from roadstead.agent.runtime.spec import Place, sandbox_spec
+
+log = structlog.get_logger(__name__)
+
+_SIGKILL = 9
+
+
+def sandbox_id(task_id: str) -> str:
+    """The id of the container that is a task's sandbox."""
+    return f"{task_id}-sandbox"
+
+
+def own_oom_score() -> int:
+    """The OOM score of this process, below which no container's may go."""
+    return int(Path("/proc/self/oom_score_adj").read_text())
+
+
+async def launch(containers: Containers, record: Record) -> None:
+    """Store a container and have its shim make it. Raises CannotCreateContainer, CannotStartContainer."""
+    try:
+        await containers.record(record)
+    except ContainerdError as error:
+        raise CannotCreateContainer(str(error)) from error
+    try:
+        await containers.keep_end(record)
+        await containers.create_task(record)
+    except ContainerdError as error:
+        raise CannotStartContainer(processes.explain(str(error))) from error
+
+
+class Sandboxes:
+    """The sandboxes of one containerd."""
+
+    def __init__(self, containers: Containers, cgroups: Cgroups, settings: RuntimeSettings) -> None:
+        self._containers = containers
+        self._cgroups = cgroups
+        self._settings = settings
+        self._unstarted: dict[str, asyncio.Lock] = {}
+
+    async def create(self, task: TaskSpec, *, new: bool) -> None:
+        """Make the task's sandbox unless it is there; `new` says that it can't be. Its namespace may be empty yet.
+
+        Raises CannotCreateContainer.
+        """
+        name = sandbox_id(task.id)
+        state = None if new else await self._containers.state_of(name)
+        if state is ContainerState.RUNNING:
+            return
+        if state is not ContainerState.CREATED:
+            if not new:
+                await self._containers.delete(name)
+            await self._make(name, task)
+        self._unstarted.setdefault(task.id, asyncio.Lock())
+
+    async def start(self, task_id: str) -> None:
+        """Start the task's sandbox, unless it runs: its namespace is complete now. Raises CannotStartContainer."""
+        lock = self._unstarted.get(task_id)
+        if lock is None:
+            return
+        async with lock:
+            if self._unstarted.get(task_id) is not lock:
+                return
+            name = sandbox_id(task_id)
+            try:
+                await self._containers.start(name)
+            except ContainerdError as error:
+                # An attempt that lost sight of containerd may have started it.
+                if await self._containers.state_of(name) is not ContainerState.RUNNING:
+                    raise CannotStartContainer(f"sandbox: {processes.explain(str(error))}") from error
+            del self._unstarted[task_id]
+
+    async def remove(self, task_id: str) -> None:
+        """End the task's sandbox and remove it. Safe to repeat."""
+        name = sandbox_id(task_id)
+        self._unstarted.pop(task_id, None)
+        if await self._containers.state_of(name) is ContainerState.CREATED:
+            # gVisor's shim never deletes what was made and not started.
+            try:
+                await self._containers.start(name)
+            except ContainerdError as error:
+                log.info("a sandbox could not be started to end it", sandbox=name, reason=str(error))
+        await self._containers.stop(name, _SIGKILL, 0)
+        await self._containers.delete(name)
+
+    async def _make(self, name: str, task: TaskSpec) -> None:
+        place = Place(
+            cgroup=self._cgroups.path(task.id, name),
+            sandbox=name,
+            rootfs=str(self._settings.pause_rootfs),
+            oom_score=own_oom_score(),
+        )
+        marks = labels.ours(self._settings.tag, task.id, task.isolation.value, labels.SANDBOX, name)
+        try:
+            await launch(self._containers, Record(name, "", task.isolation, sandbox_spec(name, task, place), marks))
+        except (CannotCreateContainer, CannotStartContainer) as error:
+            await asyncio.shield(self._give_up(task.id))
+            raise CannotCreateContainer(f"sandbox: {error}") from error
+
+    async def _give_up(self, task_id: str) -> None:
+        try:
+            await self.remove(task_id)
+        except RuntimeFault as error:
+            log.info("a sandbox that was not made is left over", task_id=task_id, reason=str(error))

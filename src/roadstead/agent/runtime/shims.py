@@ -1,0 +1,49 @@
+"""Shims that containerd lost: it was killed after it started one and before it wrote down how to reach it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+_PREFIX = "containerd-shim-"
+
+
+def shim_of(command: Sequence[str], socket: str, namespace: str | None = None) -> str | None:
+    """The container whose shim has this command line, where it serves the containerd at `socket`.
+
+    `namespace` is containerd's namespace that it must be in; None stands for any.
+    """
+    if not command or not command[0].rpartition("/")[2].startswith(_PREFIX):
+        return None
+    options = dict(pairwise(command))
+    if options.get("-address") != socket or namespace not in (None, options.get("-namespace")):
+        return None
+    return options.get("-id")
+
+
+def running_shims(socket: Path, namespace: str | None = None) -> dict[int, str]:
+    """Container ids by pid, of every shim of the containerd at `socket` and of this namespace there (None: any); blocking."""
+    found: dict[int, str] = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        with suppress(OSError):
+            command = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if (container_id := shim_of(command, str(socket), namespace)) is not None:
+                found[int(entry.name)] = container_id
+    return found
+
+
+def kill_lost(shims: Mapping[int, str], known: Container[str]) -> list[str]:
+    """Kill shims whose container is not `known`; the ids. `known` is read after `shims`: a record comes before its shim."""
+    lost: list[str] = []
+    for pid, container_id in shims.items():
+        if container_id not in known:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            lost.append(container_id)
+    return lost

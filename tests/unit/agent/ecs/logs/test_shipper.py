@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from roadstead.agent.ecs.logs.batch import LogEvent
+from roadstead.agent.ecs.logs.bound import enforce_all
+from roadstead.agent.ecs.logs.shipper import PutFailed, Shipper
+from roadstead.agent.ecs.logs.spool import SpoolFile, load_checkpoint
+
+MIB = 1 << 20
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.away = False
+
+    async def put(self, events: Sequence[LogEvent]) -> None:
+        if self.away:
+            raise PutFailed("away")
+        self.messages += [event.message for event in events]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - several plain values change
+            await asyncio.sleep(0.01)
+
+
+async def test_lines_are_shipped_as_they_are_written_and_the_rest_at_the_end(tmp_path: Path) -> None:
+    sink, shipper = Sink(), Shipper(tmp_path)
+    shipper.follow("c", sink.put)
+    paths = shipper.paths("c")
+    with paths.stdout.open("ab", buffering=0) as out, paths.stderr.open("ab", buffering=0) as err:
+        out.write(b"one\ntw")
+        await until(lambda: sink.messages == ["one"])
+        out.write(b"o\n")
+        err.write(b"oops\nlast")
+        await until(lambda: sorted(sink.messages) == ["one", "oops", "two"])
+    await shipper.finish("c")
+    assert sink.messages[-1] == "last"
+    assert not paths.directory.exists()
+    await shipper.close()
+
+
+async def test_another_agent_goes_on_where_one_ended(tmp_path: Path) -> None:
+    first, sink = Shipper(tmp_path), Sink()
+    first.follow("c", sink.put)
+    out = first.paths("c").stdout
+    with out.open("ab", buffering=0) as file:
+        file.write(b"one\npart")
+        await until(lambda: load_checkpoint(first.paths("c").checkpoint)["stdout"] == 4)
+        await first.close()
+        file.write(b"ial\nthree\n")
+    second = Shipper(tmp_path)
+    assert second.left_behind() == ["c"]
+    second.follow("c", sink.put)
+    await second.finish("c")
+    assert sink.messages == ["one", "partial", "three"]
+    await second.close()
+
+
+async def test_a_sender_that_is_away_is_waited_for(tmp_path: Path) -> None:
+    sink, shipper = Sink(), Shipper(tmp_path)
+    sink.away = True
+    shipper.follow("c", sink.put)
+    shipper.paths("c").stdout.write_bytes(b"kept\n")
+    finishing = asyncio.create_task(shipper.finish("c"))
+    await asyncio.sleep(0.3)
+    assert not finishing.done()
+    sink.away = False
+    await finishing
+    assert sink.messages == ["kept"]
+    await shipper.close()
+
+
+def test_the_bound_frees_the_oldest_and_the_reader_sees_a_gap(tmp_path: Path) -> None:
+    container = tmp_path / "c"
+    container.mkdir()
+    content = os.urandom(4 * MIB)
+    (container / "stdout").write_bytes(content)
+    assert enforce_all(tmp_path, MIB) >= 4 * MIB
+    assert (container / "stdout").stat().st_blocks * 512 <= MIB + 8192
+    assert (container / "stdout").stat().st_size == 4 * MIB
+    file = SpoolFile(container / "stdout", 100)
+    data, _ = file.read(8 * MIB)
+    assert len(data) >= MIB
+    assert content.endswith(data)
+    assert file.dropped == 4 * MIB - len(data) - 100
+    assert file.read(10)[0] == b""
+    file.close()
+
+
+def test_what_was_shipped_is_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "stdout"
+    path.write_bytes(os.urandom(2 * MIB))
+    file = SpoolFile(path, 0)
+    file.free(MIB + 5)
+    assert path.stat().st_blocks * 512 <= MIB + 8192
+    file.offset = MIB + 5
+    assert len(file.read(4 * MIB)[0]) == MIB - 5
+    file.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"stdout": "x"}'])
+def test_a_broken_checkpoint_means_from_the_start(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "shipped.json").write_bytes(content)
+    assert load_checkpoint(tmp_path / "shipped.json") == {"stdout": 0, "stderr": 0}
+
+
+async def test_the_end_does_not_wait_until_more_lines_have_gathered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roadstead.agent.ecs.logs.shipper._GATHER", 3600.0)
+    sink, shipper = Sink(), Shipper(tmp_path)
+    shipper.follow("c", sink.put)
+    with shipper.paths("c").stdout.open("ab", buffering=0) as out:
+        out.write(b"one\n")
+        await until(lambda: sink.messages == ["one"])
+        out.write(b"two\n")
+    async with asyncio.timeout(10):
+        await shipper.finish("c")
+    assert sink.messages == ["one", "two"]
+    await shipper.close()
