@@ -1,0 +1,113 @@
+"""What `up` was told, kept in the data directory for every other command."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from cyclopts import Parameter
+
+from roadstead.kernel.ids import directory_tag
+from roadstead.kernel.settings import DEFAULT_ACCOUNT, DEFAULT_LISTEN, DEFAULT_REGION
+
+FILE = "config.json"
+FargateRuntime = Literal["gvisor", "runc"]
+
+
+class NotUpYet(Exception):
+    """No deployment was ever started in this data directory."""
+
+
+def default_data() -> Path:
+    """`$XDG_DATA_HOME/roadstead`, by default below the home directory."""
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "roadstead"
+
+
+DataOption = Annotated[
+    Path | None, Parameter(name="--data", help="The data directory; by default ~/.local/share/roadstead.")
+]
+
+
+def resolve_data(data: Path | None) -> Path:
+    """The absolute data directory of a command."""
+    return (data or default_data()).expanduser().resolve()
+
+
+DatabaseOption = Annotated[
+    str | None, Parameter(name="--database", help="A postgresql:// URL; by default SQLite in --data.")
+]
+StateOption = Annotated[
+    Path | None,
+    Parameter(
+        name="--state",
+        help="The directory of master key and blobs, shared by the servers of one database; by default in --data.",
+    ),
+]
+PeersOption = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--peer",
+        negative="",
+        help="The endpoint (http://HOST:PORT) of another server on the same database; repeatable.",
+    ),
+]
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A deployment's settings.
+
+    `database` is a URL, None for SQLite below the data directory. `state` is the directory of master key and blobs that servers of
+    one database share, None for one below the data directory; `peers` are the endpoints of those other servers.
+    """
+
+    listen: str = DEFAULT_LISTEN
+    account: str = DEFAULT_ACCOUNT
+    region: str = DEFAULT_REGION
+    fargate_runtime: FargateRuntime = "gvisor"
+    database: str | None = None
+    state: str | None = None
+    peers: tuple[str, ...] = ()
+
+    @property
+    def host(self) -> str:
+        """The address to listen on."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def endpoint(self) -> str:
+        """The base URL of the API."""
+        return f"http://{self.listen}"
+
+    @property
+    def port(self) -> int:
+        """The port to listen on."""
+        return int(self.listen.rpartition(":")[2])
+
+
+def read_config(data: Path) -> Config:
+    """The settings that the last `up` of this data directory used; raises NotUpYet."""
+    try:
+        return msgspec.json.decode((data / FILE).read_bytes(), type=Config)
+    except FileNotFoundError:
+        raise NotUpYet(f"nothing was started in {data}; run: roadstead up --data {data}") from None
+
+
+def write_config(data: Path, config: Config) -> None:
+    """Keep the settings for later commands."""
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = data / f".{FILE}.{os.getpid()}"
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(config)))
+    temporary.replace(data / FILE)
+
+
+def run_directory(data: Path) -> Path:
+    """Sockets, namespaces and bundles of a deployment: a short path, gone after a reboot."""
+    return Path("/run") / f"roadstead-{directory_tag(str(data))}"
+
+
+def agent_socket(data: Path) -> Path:
+    """The agent's control socket."""
+    return run_directory(data) / "agent.sock"
