@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.service.registry.harness import (
+    ACCOUNT,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Harness,
+    digest_of,
+    image_manifest,
+    index_manifest,
+)
+
+from roadstead.services.ecr import errors
+
+WEB = {"repositoryName": "web"}
+
+
+@pytest.fixture
+async def web(ecr: Harness) -> Harness:
+    await ecr.create_repository("web")
+    return ecr
+
+
+async def _manifest(web: Harness, reference: str) -> str:
+    return (await web.http("GET", f"/v2/web/manifests/{reference}")).body.decode()
+
+
+async def test_list_images_by_tag_status(web: Harness) -> None:
+    one = await web.push_image("web", "a", b"one")
+    await web.push_image("web", "b", b"one")
+    two = await web.push_image("web", "moving", b"two")
+    await web.push_image("web", "moving", b"three")
+    three = digest_of((await _manifest(web, "moving")).encode())
+
+    async def listed(**more: object) -> list[tuple[str, str | None]]:
+        ids = (await web.api("ListImages", {**WEB, **more}))["imageIds"]
+        return sorted((i["imageDigest"], i.get("imageTag")) for i in ids)
+
+    tagged = sorted([(one, "a"), (one, "b"), (three, "moving")])
+    assert await listed(filter={"tagStatus": "TAGGED"}) == tagged
+    assert await listed(filter={"tagStatus": "UNTAGGED"}) == [(two, None)]
+    assert await listed() == await listed(filter={"tagStatus": "ANY"}) == sorted([*tagged, (two, None)])
+    assert await listed(filter={"imageStatus": "ARCHIVED"}) == []
+
+    seen: list[tuple[str, str | None]] = []
+    request: dict[str, Any] = {**WEB, "maxResults": 1}
+    while True:
+        page = await web.api("ListImages", request)
+        assert len(page["imageIds"]) == 1
+        seen += [(i["imageDigest"], i.get("imageTag")) for i in page["imageIds"]]
+        if "nextToken" not in page:
+            break
+        request["nextToken"] = page["nextToken"]
+    assert sorted(seen) == await listed()
+
+
+async def test_describe_images(web: Harness) -> None:
+    digest = await web.push_image("web", "v1", b"one")
+    await web.push_image("web", "v2", b"one")
+    (detail,) = (await web.api("DescribeImages", WEB))["imageDetails"]
+    assert detail == {
+        "registryId": ACCOUNT,
+        "repositoryName": "web",
+        "imageDigest": digest,
+        "imageTags": ["v1", "v2"],
+        "imageSizeInBytes": len(b'{"os":"linux","seed":"one"}') + len(b"layer of one"),
+        "imagePushedAt": detail["imagePushedAt"],
+        "imageManifestMediaType": OCI_MANIFEST,
+        "artifactMediaType": OCI_CONFIG,
+        "imageStatus": "ACTIVE",
+    }
+    child = await _manifest(web, "v1")
+    index = index_manifest([child.encode()])
+    await web.push_manifest("web", "list", index)
+    by_tag = await web.api("DescribeImages", {**WEB, "imageIds": [{"imageTag": "list"}]})
+    assert by_tag["imageDetails"][0]["imageSizeInBytes"] == detail["imageSizeInBytes"]
+    assert by_tag["imageDetails"][0]["imageManifestMediaType"] == OCI_INDEX
+    assert "artifactMediaType" not in by_tag["imageDetails"][0]
+    both = await web.api("DescribeImages", {**WEB, "imageIds": [{"imageTag": "v1"}, {"imageDigest": digest}]})
+    assert both["imageDetails"] == [detail]
+    with pytest.raises(errors.ImageNotFoundException) as missing:
+        await web.api("DescribeImages", {**WEB, "imageIds": [{"imageTag": "none"}]})
+    assert missing.value.message == (
+        "The image with imageId {imageDigest:'null', imageTag:'none'} does not exist within the repository "
+        f"with name 'web' in the registry with id '{ACCOUNT}'"
+    )
+    with pytest.raises(errors.ImageNotFoundException):
+        await web.api("DescribeImages", {**WEB, "imageIds": [{"imageTag": "v1", "imageDigest": digest_of(b"?")}]})
+
+
+async def test_pull_times_are_recorded_without_a_write_for_each_pull(web: Harness) -> None:
+    await web.push_image("web", "latest")
+    for _ in range(5):
+        await web.http("GET", "/v2/web/manifests/latest")
+    assert await web.pulls.flush() == 1
+    assert await web.pulls.flush() == 0
+    (detail,) = (await web.api("DescribeImages", WEB))["imageDetails"]
+    assert timedelta(0) <= web.clock.now() - detail["lastRecordedPullTime"] < timedelta(minutes=1)
+    await web.http("GET", "/v2/web/manifests/latest")
+    assert await web.pulls.flush() == 0
+    web.clock.offset = timedelta(hours=1)
+    await web.api("BatchGetImage", {**WEB, "imageIds": [{"imageTag": "latest"}]})
+    assert await web.pulls.flush() == 1
+
+
+async def test_batch_get_image(web: Harness) -> None:
+    digest = await web.push_image("web", "v1")
+    ids = [
+        {"imageTag": "v1"},
+        {"imageDigest": digest},
+        {"imageDigest": digest, "imageTag": "v1"},
+        {"imageTag": "none"},
+        {"imageDigest": digest_of(b"?")},
+        {"imageDigest": digest_of(b"?"), "imageTag": "v1"},
+        {"imageDigest": "sha256:x"},
+        {},
+    ]
+    answer = await web.api("BatchGetImage", {**WEB, "imageIds": ids})
+    manifest = await _manifest(web, "v1")
+    assert [image["imageId"] for image in answer["images"]] == [
+        {"imageDigest": digest, "imageTag": "v1"},
+        {"imageDigest": digest},
+    ]
+    assert {image["imageManifest"] for image in answer["images"]} == {manifest}
+    assert [failure["failureCode"] for failure in answer["failures"]] == [
+        "ImageNotFound",
+        "ImageNotFound",
+        "ImageTagDoesNotMatchDigest",
+        "InvalidImageDigest",
+        "MissingDigestAndTag",
+    ]
+    assert answer["failures"][0]["failureReason"] == "Requested image not found"
+    only_docker = {"acceptedMediaTypes": ["application/vnd.docker.distribution.manifest.v2+json"]}
+    answer = await web.api("BatchGetImage", {**WEB, "imageIds": ids[:1], **only_docker})
+    assert [failure["failureCode"] for failure in answer["failures"]] == ["ImageNotFound"]
+
+
+async def test_put_image_retags_and_refuses_repeats(web: Harness) -> None:
+    digest = await web.push_image("web", "v1")
+    manifest = await _manifest(web, "v1")
+    answer = await web.api("PutImage", {**WEB, "imageManifest": manifest, "imageTag": "v2"})
+    assert answer["image"]["imageId"] == {"imageDigest": digest, "imageTag": "v2"}
+    for repeat in ({"imageTag": "v2"}, {}):
+        with pytest.raises(errors.ImageAlreadyExistsException):
+            await web.api("PutImage", {**WEB, "imageManifest": manifest, **repeat})
+    with pytest.raises(errors.ImageDigestDoesNotMatchException):
+        await web.api("PutImage", {**WEB, "imageManifest": manifest, "imageDigest": digest_of(b"?")})
+    with pytest.raises(errors.InvalidParameterException) as invalid:
+        await web.api("PutImage", {**WEB, "imageManifest": "{", "imageTag": "v3"})
+    assert invalid.value.message == (
+        "Invalid parameter at 'imageManifest' failed to satisfy constraint: 'Invalid JSON syntax'"
+    )
+    missing = image_manifest(b"{}", [b"nowhere"]).decode()
+    with pytest.raises(errors.LayersNotFoundException):
+        await web.api("PutImage", {**WEB, "imageManifest": missing})
+    index = index_manifest([b"nowhere"]).decode()
+    with pytest.raises(errors.ReferencedImagesNotFoundException):
+        await web.api("PutImage", {**WEB, "imageManifest": index})
+
+
+async def test_batch_delete_image(web: Harness) -> None:
+    digest = await web.push_image("web", "a", b"one")
+    await web.push_image("web", "b", b"one")
+    index = index_manifest([(await _manifest(web, "a")).encode()])
+    await web.push_manifest("web", "list", index)
+
+    async def delete(*ids: dict[str, str]) -> Any:
+        return await web.api("BatchDeleteImage", {**WEB, "imageIds": list(ids)})
+
+    assert (await delete({"imageTag": "a"}))["imageIds"] == [{"imageDigest": digest, "imageTag": "a"}]
+    for image_id in ({"imageTag": "b"}, {"imageDigest": digest}):
+        (failure,) = (await delete(image_id))["failures"]
+        assert failure["failureCode"] == "ImageReferencedByManifestList"
+        assert digest_of(index) in failure["failureReason"]
+    answer = await delete({"imageTag": "list"}, {"imageDigest": digest}, {"imageTag": "none"})
+    assert answer["imageIds"] == [
+        {"imageDigest": digest_of(index), "imageTag": "list"},
+        {"imageDigest": digest, "imageTag": "b"},
+    ]
+    assert [failure["failureCode"] for failure in answer["failures"]] == ["ImageNotFound"]
+    assert (await web.api("ListImages", WEB))["imageIds"] == []
+
+
+async def test_unknown_repository(ecr: Harness) -> None:
+    for operation, request in [
+        ("ListImages", {}),
+        ("DescribeImages", {}),
+        ("BatchGetImage", {"imageIds": [{"imageTag": "a"}]}),
+        ("BatchDeleteImage", {"imageIds": [{"imageTag": "a"}]}),
+        ("PutImage", {"imageManifest": "{}"}),
+        ("BatchCheckLayerAvailability", {"layerDigests": [digest_of(b"")]}),
+        ("InitiateLayerUpload", {}),
+        ("GetDownloadUrlForLayer", {"layerDigest": digest_of(b"")}),
+    ]:
+        with pytest.raises(errors.RepositoryNotFoundException):
+            await ecr.api(operation, {"repositoryName": "none", **request})

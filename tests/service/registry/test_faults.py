@@ -1,0 +1,110 @@
+"""What happens around the registry: a disk that fills up, a server that is killed, a clock that jumps."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.service.registry.harness import Harness, digest_of, running_registry
+
+from roadstead.store.blobs import Digest
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MiB. Needs root."""
+    place = tmp_path / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+async def test_a_full_disk_is_said_and_passes(small_disk: Path) -> None:
+    async with running_registry(small_disk) as registry:
+        await registry.create_repository("web")
+        large = os.urandom(12 * 1024 * 1024)
+        answer = await registry.http("POST", f"/v2/web/blobs/uploads/?digest={digest_of(large)}", large)
+        assert answer.status == 507
+        assert "no space left" in answer.body.decode()
+        assert (await registry.http("HEAD", f"/v2/web/blobs/{digest_of(large)}")).status == 404
+        assert not list((small_disk / "blobs" / "uploads").iterdir())
+        await registry.push_image("web", "latest")
+        assert (await registry.http("GET", "/v2/web/manifests/latest")).status == 200
+
+
+async def test_an_upload_goes_on_in_the_next_server(tmp_path: Path) -> None:
+    content = os.urandom(3_000_000)
+    digest = digest_of(content)
+    async with running_registry(tmp_path) as registry:
+        await registry.create_repository("web")
+        place = (await registry.http("POST", "/v2/web/blobs/uploads/")).headers["location"]
+        assert (await registry.http("PATCH", place, content[:2_000_000])).status == 202
+        token = await registry.token()
+    async with running_registry(tmp_path, fresh=False) as registry:
+        status = await registry.http("GET", place, token=token)
+        assert (status.status, status.headers["range"]) == (204, "0-1999999")
+        done = await registry.http("PUT", f"{place}?digest={digest}", content[2_000_000:], token=token)
+        assert done.status == 201
+        assert (await registry.http("GET", f"/v2/web/blobs/{digest}", token=token)).body == content
+
+
+async def test_a_clock_that_goes_back_locks_nobody_out(registry: Harness) -> None:
+    await registry.create_repository("web")
+    await registry.push_image("web", "latest")
+    token = await registry.token()
+    assert (await registry.http("GET", "/v2/web/manifests/latest", token=token)).status == 200
+    registry.clock.offset = timedelta(days=-3)
+    assert (await registry.http("GET", "/v2/web/manifests/latest", token=token)).status == 200
+    assert await registry.pulls.flush() >= 1
+
+
+async def test_uploads_that_were_left_alone_go(registry: Harness) -> None:
+    from roadstead.services.ecr.api import RegistryStorage, expire_uploads
+
+    await registry.create_repository("web")
+    place = (await registry.http("POST", "/v2/web/blobs/uploads/")).headers["location"]
+    await registry.http("PATCH", place, b"abc")
+    storage = RegistryStorage(registry.store, registry.blobs)
+    assert await expire_uploads(storage, registry.clock.now()) == 0
+    assert (await registry.http("GET", place)).status == 204
+    registry.clock.offset = timedelta(hours=25)
+    assert await expire_uploads(storage, registry.clock.now()) == 1
+    assert (await registry.http("GET", place)).error == "BLOB_UPLOAD_UNKNOWN"
+
+
+async def test_a_client_that_pauses_for_too_long(registry: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    from roadstead.registry import http
+
+    monkeypatch.setattr(http, "RECEIVE_SECONDS", 0.2)
+    monkeypatch.setattr(http, "LINGER_SECONDS", 0.2)
+    await registry.create_repository("web")
+    place = (await registry.http("POST", "/v2/web/blobs/uploads/")).headers["location"]
+    for path in (place, f"/v2/web/blobs/uploads/?digest={digest_of(b'x' * 100)}"):
+        method = "PATCH" if path == place else "POST"
+        slow = await registry.http(method, path, b"x" * 10, {"Content-Length": "100"})
+        assert slow.status == 408
+        assert slow.headers["connection"] == "close"
+    assert (await registry.http("GET", place)).headers["range"] == "0-9"
+
+
+async def test_deleted_while_it_is_pulled(registry: Harness) -> None:
+    await registry.create_repository("web")
+    content = os.urandom(30_000_000)
+    digest = await registry.push_blob("web", content)
+    head = f"GET /v2/web/blobs/{digest} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {await registry.token()}\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", registry.port)
+    writer.write(f"{head}Connection: close\r\n\r\n".encode())
+    await reader.readuntil(b"\r\n\r\n")
+    assert (await registry.http("DELETE", f"/v2/web/blobs/{digest}")).status == 202
+    await registry.blobs.delete(Digest.parse(digest))
+    assert await reader.read(-1) == content
+    writer.close()
+    assert (await registry.http("GET", f"/v2/web/blobs/{digest}")).status == 404

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from roadstead.server import tables
+from roadstead.store import migrations, open_store
+
+
+async def test_migrations_make_exactly_the_tables_that_are_declared(store_url: str):
+    assert tables.TABLES
+    async with await open_store(store_url) as store:
+        await store.migrate()
+        assert await store.schema_drift() == []
+
+
+async def test_migrating_twice_changes_nothing(store_url: str):
+    async with await open_store(store_url) as store:
+        await store.migrate()
+        await store.migrate()
+        assert await store.schema_drift() == []
+
+
+def test_there_is_one_revision_until_the_first_release():
+    revisions = Path(migrations.__file__).parent / "versions"
+    assert [path.name for path in revisions.glob("[0-9]*.py")] == ["0001_initial.py"]

@@ -1,0 +1,57 @@
+"""gVisor's sandboxes are made before their network is there, and go at any point of their life."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyroute2 import IPRoute
+
+from roadstead.agent.kernelnet import create_namespace, delete_namespace, in_namespace
+from roadstead.agent.runtime import Isolation, Runtime
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
+
+
+@pytest.fixture
+def namespace(tmp_path: Path) -> Generator[Path]:
+    path = tmp_path / "netns"
+    create_namespace(path)
+    yield path
+    delete_namespace(path)
+
+
+def configure() -> None:
+    with IPRoute() as route:
+        route.link("add", ifname="eth0", kind="veth", peer="far0")
+        route.link("set", ifname="far0", state="up")
+        index = route.link_lookup(ifname="eth0")[0]
+        route.addr("add", index=index, address="192.0.2.7", prefixlen=24)
+        route.link("set", index=index, state="up")
+
+
+async def test_addresses_that_come_after_the_sandbox_was_made_are_its_own(bench: Any, namespace: Path) -> None:
+    task = await bench.task(Isolation.GVISOR, network_namespace=str(namespace))
+    in_namespace(namespace, configure)
+    _, out, _ = await bench.run(task, "ip addr show eth0")
+    assert "192.0.2.7/24" in out
+
+
+async def test_a_sandbox_that_was_never_started_is_removed(bench: Any, namespace: Path) -> None:
+    task = await bench.task(Isolation.GVISOR, network_namespace=str(namespace))
+    await bench.runtime.remove_task(task.id)
+    assert await bench.runtime.task_ids() == set()
+
+
+async def test_another_agent_starts_a_sandbox_that_the_first_made(bench: Any, namespace: Path) -> None:
+    task = await bench.task(Isolation.GVISOR, network_namespace=str(namespace))
+    in_namespace(namespace, configure)
+    async with Runtime(bench.runtime.settings) as successor:
+        await successor.create_task(task)
+        spec = bench.spec(task, "sleep 60")
+        await successor.create(spec)
+        await successor.start(spec.id)
+        await successor.remove_task(task.id)
+        assert await successor.task_ids() == set()
