@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyroute2 import IPRoute
 
-from roadstead.agent.kernelnet import create_namespace, delete_namespace, in_namespace
+from roadstead.agent.kernelnet import create_namespace, delete_namespace, in_namespace, open_route
 from roadstead.agent.runtime import Isolation, Runtime
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
@@ -24,7 +23,7 @@ def namespace(tmp_path: Path) -> Generator[Path]:
 
 
 def configure() -> None:
-    with IPRoute() as route:
+    with open_route() as route:
         route.link("add", ifname="eth0", kind="veth", peer="far0")
         route.link("set", ifname="far0", state="up")
         index = route.link_lookup(ifname="eth0")[0]

@@ -42,8 +42,10 @@ def test_lines_that_are_no_ordinary_lines(bench: Bench) -> None:
 
 
 def test_both_streams_and_every_container_are_told(bench: Bench) -> None:
-    after = {"dependsOn": [{"containerName": "beside", "condition": "COMPLETE"}]}
-    task = bench.run(script("echo out; echo err >&2", **after), script("echo beside", "beside", essential=False))
+    after = [{"containerName": "beside", "condition": "COMPLETE"}]
+    task = bench.run(
+        script("echo out; echo err >&2", dependsOn=after), script("echo beside", "beside", essential=False)
+    )
     assert sorted(bench.lines(task)) == ["err", "out"]
     assert bench.lines(task, "beside") == ["beside"]
     streams = bench.client("logs").describe_log_streams(logGroupName=GROUP, logStreamNamePrefix="t/beside/")
