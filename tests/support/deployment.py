@@ -147,6 +147,18 @@ class LiveDeployment:
 
         return self.host.call(get)
 
+    def serving(self, arn: str) -> str:
+        """The address of a task once it is RUNNING and its page is there: its program listens a moment after it was started."""
+        address = self.address(self.wait_for(arn, "RUNNING"))
+
+        def look() -> bool:
+            with contextlib.suppress(OSError):
+                return bool(self.fetch(address))
+            return False
+
+        until(look, f"the page of {arn}", 20)
+        return address
+
     def push(self, image: Path, name: str, repository: str) -> str:
         """Make the repository unless it is there and push an image with skopeo; the image's URI."""
         ecr = self.client("ecr")

@@ -37,7 +37,7 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path):
             )
             patient.define_all()
             arn = patient.run("web")
-            page = deployment.address(deployment.wait_for(arn, "RUNNING"))
+            page = deployment.serving(arn)
             processes = patient.pids()
             big = web_image(tmp_path / "big", name="big", random_layers=(8 << 20,))
             filler = small_disk / "filler"
@@ -50,7 +50,7 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path):
             filler.unlink()
             until(lambda: _pushed(deployment, big), "a push with space again")
             second = patient.run("web")
-            assert patient.answers(deployment.address(deployment.wait_for(second, "RUNNING")))
+            assert patient.answers(deployment.serving(second))
             assert patient.answers(page)
             assert patient.pids() == processes, "nothing had to be restarted"
         finally:

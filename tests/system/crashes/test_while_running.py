@@ -14,7 +14,7 @@ def test_tasks_go_on(patient: Patient, victim: str):
     deployment = patient.deployment
     ticker, brief = patient.run("ticker"), patient.run("brief")
     before = deployment.wait_for(ticker, "RUNNING")
-    page, other = deployment.address(before), deployment.address(deployment.wait_for(brief, "RUNNING"))
+    page, other = deployment.serving(ticker), deployment.serving(brief)
     with patient.dead(victim):
         assert patient.answers(other), "the brief task ended too early to prove anything"
         asked = 0
@@ -55,16 +55,17 @@ def _of(patient: Patient, arn: str, group: str) -> list[str]:
 def test_everything_at_once(patient: Patient):
     deployment = patient.deployment
     arn = patient.run("web")
-    before = deployment.wait_for(arn, "RUNNING")
+    page = deployment.serving(arn)
+    before = deployment.task(arn)
     patient.kill(*patient.pids())
-    assert patient.answers(deployment.address(before))
+    assert patient.answers(page)
     deployment.up()
     after = deployment.task(arn)
     assert after["lastStatus"] == "RUNNING"
     assert after["containers"][0]["runtimeId"] == before["containers"][0]["runtimeId"]
-    assert patient.answers(deployment.address(after))
+    assert patient.answers(page)
     second = patient.run("web")
-    assert patient.answers(deployment.address(deployment.wait_for(second, "RUNNING")))
+    assert patient.answers(deployment.serving(second))
 
 
 def test_stop_task_while_the_agent_is_dead(patient: Patient):

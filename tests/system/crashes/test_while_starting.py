@@ -38,7 +38,7 @@ def test_at_a_random_moment(patient: Patient, victim: str):
         told = f"killed {victim} after {delay:.3f} s: {task.get('stoppedReason')} {task['containers']}"
         assert task["lastStatus"] == "RUNNING" or task.get("stoppedReason"), told
         assert task["lastStatus"] == "RUNNING", told
-        assert patient.answers(patient.deployment.address(task)), told
+        assert patient.answers(patient.deployment.serving(arn)), told
 
 
 def _take_up_unacknowledged(patient: Patient) -> None:
@@ -52,8 +52,7 @@ def test_the_server_dies_between_the_acknowledgement_and_the_payload(patient: Pa
         arn = patient.run("web")
         patient.kill("server")
     patient.well_again()
-    task = patient.deployment.wait_for(arn, "RUNNING")
-    assert patient.answers(patient.deployment.address(task))
+    assert patient.answers(patient.deployment.serving(arn))
 
 
 def test_agent_and_server_die_before_the_payload(patient: Patient):
@@ -61,5 +60,4 @@ def test_agent_and_server_die_before_the_payload(patient: Patient):
         arn = patient.run("web")
         patient.kill("server", "agent", "containerd")
     patient.well_again()
-    task = patient.deployment.wait_for(arn, "RUNNING")
-    assert patient.answers(patient.deployment.address(task))
+    assert patient.answers(patient.deployment.serving(arn))

@@ -82,13 +82,13 @@ def test_containers_and_their_agent_outlive_a_server(both: Both, tmp_path: Path)
     first = b.run_task("web")
     task = b.wait_for(first, "RUNNING")
     assert time.monotonic() - began < PROMPT_SECONDS
-    page = b.fetch(b.address(task))
+    page = b.fetch(b.serving(first))
     supervisor = a.pid("supervisor")
     os.kill(supervisor, signal.SIGSTOP)  # or it would start the server again at once
     try:
         os.kill(a.pid("server"), signal.SIGKILL)
         second = b.run_task("web")
-        assert b.fetch(b.address(b.wait_for(second, "RUNNING"))) == page
+        assert b.fetch(b.serving(second)) == page
         assert b.task(first)["lastStatus"] == "RUNNING"
         assert b.fetch(b.address(task)) == page
         until(lambda: len(b.messages("/test/web")) > 1, "output of both is shipped to the second server")

@@ -98,8 +98,8 @@ def test_keep_leaves_tasks_running_and_the_next_up_finds_them(deployment_of: Mak
     uri = deployment.push(web_image(tmp_path / "i"), "web", "web")
     deployment.define("web", uri, deployment.role("exec"))
     arn = deployment.run_task("web")
-    task = deployment.wait_for(arn, "RUNNING")
-    address = deployment.address(task)
+    address = deployment.serving(arn)
+    task = deployment.task(arn)
     deployment.down("--keep")
     assert "It runs." in deployment.fetch(address)
     deployment.up()
@@ -210,7 +210,7 @@ def test_two_side_by_side(deployment_of: MakeDeployment, tmp_path: Path):
         uri = deployment.push(web_image(tmp_path / str(deployment.port)), "web", "web")
         deployment.define("web", uri, deployment.role("exec"))
         arn = deployment.run_task("web")
-        address = deployment.address(deployment.wait_for(arn, "RUNNING"))
+        address = deployment.serving(arn)
         vpc = deployment.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
         asked = f"import urllib.request as r; print(r.urlopen('http://{address}/').read())"
         inside = connect(deployment, vpc, sys.executable, "-c", asked)

@@ -43,7 +43,7 @@ def test_a_task_of_another_region(bench: Bench) -> None:
 def test_networks_of_regions_do_not_meet(bench: Bench) -> None:
     bench.client("ecs", THERE).create_cluster(clusterName="default")
     web = bench.start({})
-    address = details(bench.running(web))["privateIPv4Address"]
+    address = bench.deployment.serving(str(web))
     assert "It runs." in bench.deployment.fetch(address)
     asks = f"busybox timeout 3 wget -qO- http://{address}/ && echo reached; true"
     lines = bench.lines(bench.run(script(asks), region=THERE))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from tests.support.deployment import until
 from tests.system.tasks.bench import Bench, container, details, script
 
 TIMES = (
@@ -24,8 +23,9 @@ def test_a_task_from_its_image_to_its_end(bench: Bench) -> None:
     arn = bench.run_task(family, startedBy="me", tags=[{"key": "a", "value": "b"}])
     ecs.wait("tasks_running", tasks=[arn], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     task = bench.task(arn)
-    address = details(task)["privateIPv4Address"]
-    assert "It runs." in until(lambda: bench.deployment.fetch(address), "the page")
+    address = bench.deployment.serving(arn)
+    assert address == details(task)["privateIPv4Address"]
+    assert "It runs." in bench.deployment.fetch(address)
 
     digest = bench.client("ecr").describe_images(repositoryName="web")["imageDetails"][0]["imageDigest"]
     assert (task["lastStatus"], task["desiredStatus"], task["connectivity"]) == ("RUNNING", "RUNNING", "CONNECTED")
