@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.store import DATABASES
 
 from roadstead.access.principal import Principal, PrincipalKind
+from roadstead.access.resource import KeyValues, Named, Resource
 from roadstead.gateway.models.loader import service_model
 from roadstead.gateway.protocols.validate import validate
 from roadstead.kernel.arn import Arn
@@ -85,10 +86,8 @@ class Caller:
     def context(self, tx: Transaction) -> Context:
         arn = Arn(service="iam", region="", account=self.account, resource=f"user/{self.name}")
 
-        async def authorise(
-            action: str, resources: Sequence[Arn | str], context: Mapping[str, str] | None = None
-        ) -> None:
-            self.asked.append((action, [str(each) for each in resources]))
+        async def authorise(action: str, resources: Sequence[Named], context: KeyValues | None = None) -> None:
+            self.asked.append((action, [str(each.arn if isinstance(each, Resource) else each) for each in resources]))
             if action in self.denied:
                 raise PermissionError(action)
 

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from roadstead.access.errors import AccessDenied, AuthenticationError, AuthenticationFailure
 from roadstead.access.identities import Identities, IdentityCache
 from roadstead.access.master_key import MasterKey
 from roadstead.access.principal import Principal
 from roadstead.access.request_keys import principal_keys, requester_of
+from roadstead.access.resource import KeyValues, Named, Resource
 from roadstead.access.sealing import ExpiredSeal, InvalidSeal, Sealer
 from roadstead.access.sessions import open_session
 from roadstead.access.signed_request import SignatureClaim, check_time, read_claim, text_to_verify
 from roadstead.core.policy.compile import Request, compiled_text
 from roadstead.core.policy.context import RequestContext
 from roadstead.core.policy.evaluate import PolicySet, evaluate_each
-from roadstead.core.policy.trace import PolicyKind, PolicySource
+from roadstead.core.policy.trace import Origin, PolicyKind, PolicySource
 from roadstead.core.sigv4 import SignableRequest, signing_key
-from roadstead.kernel.arn import Arn
 from roadstead.kernel.clock import Clock
 from roadstead.store import Transaction
 
@@ -30,6 +30,7 @@ _MISMATCH = (
 _INVALID = "The security token included in the request is invalid."
 _EXPIRED = "The security token included in the request is expired"
 _SESSION = PolicySource("session policy", PolicyKind.SESSION)
+_TRUST = PolicySource(kind=PolicyKind.TRUST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +100,44 @@ class Gate:
         self,
         principal: Principal,
         action: str,
-        resources: Sequence[Arn | str],
-        context: Mapping[str, str | Sequence[str]] | None = None,
+        resources: Sequence[Named],
+        context: KeyValues | None = None,
     ) -> None:
         """Return when `principal` may do `action` to every one of `resources`; raises AccessDenied.
 
-        `context` holds the request's condition keys, `aws:SourceIp` and `aws:RequestedRegion` among them; those that say who the
-        principal is and what time it is are added here, over any that are given.
+        `context` holds the request's condition keys, `aws:SourceIp` and `aws:RequestedRegion` among them; a resource brings its own;
+        those that say who the principal is and what time it is are added here, over any that are given.
         """
-        keys = RequestContext({**(context or {}), **principal_keys(principal, self._clock.now())})
-        requester = requester_of(principal)
-        names = [str(r) for r in resources] or ["*"]
-        policies = PolicySet(
-            identity=await self._identities.policies(principal.identity_arn),
-            session=tuple(compiled_text(text, _SESSION) for text in principal.session_policies) or None,
-        )
-        request, verdict = evaluate_each([Request(requester, action, name, keys) for name in names], policies)
+        request, verdict = evaluate_each(await self.questions(principal, action, resources, context))
         if not verdict.allowed:
             raise AccessDenied(principal.arn, action, request.resource, verdict)
+
+    async def questions(
+        self, principal: Principal, action: str, resources: Sequence[Named], context: KeyValues | None = None
+    ) -> list[tuple[Request, PolicySet]]:
+        """What there is to decide: each resource (`*` where none is named) with the policies that apply."""
+        held = await self._identities.held(principal.identity_arn)
+        common = {**(context or {}), **principal_keys(principal, self._clock.now(), held.tags)}
+        policies = PolicySet(
+            identity=held.policies,
+            boundary=held.boundary,
+            session=tuple(compiled_text(text, _SESSION) for text in principal.session_policies) or None,
+            service_control=await self._identities.service_control(principal.account),
+        )
+        requester = requester_of(principal)
+        shared = RequestContext(common)
+        asked: list[tuple[Request, PolicySet]] = []
+        for named in resources or ("*",):
+            resource = named if isinstance(named, Resource) else Resource(named)
+            keys = RequestContext({**resource.keys, **common}) if resource.keys else shared
+            request = Request(requester, action, str(resource.arn), keys, resource_account=resource.account)
+            asked.append((request, _with_policy_of(resource, policies)))
+        return asked
+
+
+def _with_policy_of(resource: Resource, policies: PolicySet) -> PolicySet:
+    if resource.policy is None and not resource.trust:
+        return policies
+    source = _TRUST if resource.trust else PolicySource(str(resource.arn), PolicyKind.RESOURCE, Origin.RESOURCE)
+    own = compiled_text(resource.policy, source) if resource.policy is not None else None
+    return replace(policies, resource=own, resource_must_allow=resource.trust)

@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import bindparam, select
 
+from roadstead.access.held import Held, ServiceControl, read_held, read_service_control
 from roadstead.access.master_key import MasterKey
 from roadstead.access.principal import Principal, PrincipalKind
-from roadstead.access.tables import access_keys, account_revisions, inline_policies, users
-from roadstead.core.policy.compile import CompiledPolicy
-from roadstead.core.policy.document import parse_policy
-from roadstead.core.policy.trace import Origin, PolicyKind, PolicySource
+from roadstead.access.tables import access_keys, account_revisions, users
 from roadstead.kernel.arn import Arn
 from roadstead.store import Lookup, Transaction
 
@@ -31,9 +29,8 @@ class AccessKey:
 class _Account:
     revision: int
     keys: dict[str, AccessKey] = field(default_factory=dict[str, AccessKey])
-    policies: dict[tuple[str, str], tuple[CompiledPolicy, ...]] = field(
-        default_factory=dict[tuple[str, str], tuple[CompiledPolicy, ...]]
-    )
+    held: dict[tuple[str, str], Held] = field(default_factory=dict[tuple[str, str], Held])
+    service_control: ServiceControl | None = None
 
 
 class IdentityCache:
@@ -98,25 +95,20 @@ class Identities:
         self._cache.account_of_key[access_key_id] = str(row.account)
         return key
 
-    async def policies(self, identity: Arn) -> tuple[CompiledPolicy, ...]:
-        """The policies of a user or role."""
+    async def held(self, identity: Arn) -> Held:
+        """What a user or role holds; nothing, for one that is gone."""
         kind, _, rest = identity.resource.partition("/")
         name = rest.rsplit("/", 1)[-1]
         account = await self._account(identity.account)
-        found = account.policies.get((kind, name))
+        found = account.held.get((kind, name))
         if found is None:
-            stmt = select(inline_policies.c.policy_name, inline_policies.c.document).where(
-                inline_policies.c.account == identity.account,
-                inline_policies.c.entity_kind == kind,
-                inline_policies.c.entity_name == name,
-            )
-            rows = (await self._tx.execute(stmt)).all()
-            found = tuple(
-                CompiledPolicy(
-                    parse_policy(str(row.document)),
-                    PolicySource(str(row.policy_name), PolicyKind.IDENTITY, Origin(kind)),
-                )
-                for row in rows
-            )
-            account.policies[(kind, name)] = found
+            found = await read_held(self._tx, identity.account, kind, name)
+            account.held[(kind, name)] = found
         return found
+
+    async def service_control(self, account: str) -> ServiceControl:
+        """The policies that limit all of an account, level by level."""
+        cached = await self._account(account)
+        if cached.service_control is None:
+            cached.service_control = await read_service_control(self._tx, account)
+        return cached.service_control

@@ -5,6 +5,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_cond
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from roadstead.access.principal import Principal, PrincipalKind
@@ -35,10 +36,11 @@ def requester_of(principal: Principal) -> Requester:
     )
 
 
-def principal_keys(principal: Principal, now: datetime) -> dict[str, str]:
+def principal_keys(principal: Principal, now: datetime, tags: Mapping[str, str] | None = None) -> dict[str, str]:
     """The condition keys that follow from who asks, and when.
 
-    `aws:PrincipalArn` of a role's session is the role. `aws:SecureTransport` is false: the server's listeners speak HTTP.
+    `tags` are those of the user or role; tags of the session stand before them. `aws:PrincipalArn` of a role's session is the role.
+    `aws:SecureTransport` is false: the server's listeners speak HTTP.
     """
     of_role = principal.kind is PrincipalKind.ASSUMED_ROLE
     keys = {
@@ -56,5 +58,7 @@ def principal_keys(principal: Principal, now: datetime) -> dict[str, str]:
         keys["aws:username"] = principal.arn.resource.rsplit("/", 1)[-1]
     if principal.issued_at is not None:
         keys["aws:TokenIssueTime"] = principal.issued_at.strftime("%Y-%m-%dT%H:%M:%SZ")
-    keys.update((f"aws:PrincipalTag/{key}", value) for key, value in principal.session_tags.items())
+    keys.update(
+        (f"aws:PrincipalTag/{key}", value) for key, value in ({**(tags or {}), **principal.session_tags}).items()
+    )
     return keys

@@ -11,6 +11,7 @@ import structlog
 from roadstead.access.errors import AccessDenied, AuthenticationError, AuthenticationFailure
 from roadstead.access.gatekeeper import Gate, Gatekeeper
 from roadstead.access.principal import Principal
+from roadstead.access.resource import KeyValues, Named
 from roadstead.access.signed_request import SignatureClaim, read_claim
 from roadstead.core.sigv4 import SignableRequest
 from roadstead.gateway.failures import Failure, authentication_failure, denial
@@ -18,7 +19,6 @@ from roadstead.gateway.payload import payload_hash
 from roadstead.gateway.protocols import HttpRequest, HttpResponse
 from roadstead.gateway.protocols.detect import Target, Unidentified, identify
 from roadstead.gateway.protocols.validate import validate
-from roadstead.kernel.arn import Arn
 from roadstead.kernel.clock import Clock
 from roadstead.kernel.errors import InternalFailure, NotImplementedByRoadstead, ServiceError, ServiceUnavailable
 from roadstead.kernel.settings import Deployment
@@ -126,9 +126,7 @@ class Dispatcher:
         return await self._store.run(work)
 
     def _context(self, tx: Transaction, gate: Gate, principal: Principal, region: str, request_id: str) -> Context:
-        async def authorise(
-            action: str, resources: Sequence[Arn | str], context: Mapping[str, str] | None = None
-        ) -> None:
+        async def authorise(action: str, resources: Sequence[Named], context: KeyValues | None = None) -> None:
             await gate.authorise(principal, action, resources, {"aws:RequestedRegion": region, **(context or {})})
 
         return Context(
@@ -147,7 +145,8 @@ class Dispatcher:
 async def _authorise(ctx: Context, operation: Operation, params: Mapping[str, object]) -> None:
     if operation.authorised:
         resources = await operation.resources(ctx, params) if operation.resources is not None else ("*",)
-        await ctx.authorise(operation.action, resources)
+        keys = await operation.keys(ctx, params) if operation.keys is not None else None
+        await ctx.authorise(operation.action, resources, keys)
 
 
 def _claim_of(signed: SignableRequest) -> SignatureClaim | AuthenticationError:

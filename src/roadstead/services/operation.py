@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from roadstead.access.principal import Principal
+from roadstead.access.resource import KeyValues, Named
 from roadstead.kernel.arn import Arn
 from roadstead.kernel.clock import Clock
 from roadstead.kernel.settings import PARTITION, Deployment
@@ -16,9 +17,7 @@ from roadstead.store import Event, Transaction
 class Authorise(Protocol):
     """Decides a further action in the request's own transaction, as PassRole; raises the service's access-denied error."""
 
-    async def __call__(
-        self, action: str, resources: Sequence[Arn | str], context: Mapping[str, str] | None = None
-    ) -> None:
+    async def __call__(self, action: str, resources: Sequence[Named], context: KeyValues | None = None) -> None:
         """Return when allowed."""
         ...
 
@@ -58,7 +57,8 @@ class Context:
 
 T = TypeVar("T")
 Handler = Callable[[Context, Any], Awaitable[Any]]
-Resources = Callable[[Context, Any], Awaitable[Sequence[Arn | str]]]
+Resources = Callable[[Context, Any], Awaitable[Sequence[Named]]]
+Keys = Callable[[Context, Any], Awaitable[KeyValues]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ class Operation:
     action: str
     handler: Handler
     resources: Resources | None
+    keys: Keys | None
     reads: bool
     """True when the operation writes nothing and may run in a read-only snapshot."""
     authorised: bool
@@ -85,13 +86,15 @@ def operation(
     *,
     action: str | None = None,
     resources: Resources | None = None,
+    keys: Keys | None = None,
     reads: bool = False,
     authorised: bool = True,
 ) -> Callable[[Handler], Handler]:
     """Declare the function below as the operation `service:Operation`.
 
-    `resources` reads the ARNs that the request names, in the request's transaction (`*` without it); `action` is the IAM action
-    where it is not the operation's own name.
+    `resources` reads what the request names, in the request's transaction (`*` without it), each resource with its own condition keys and
+    policy where it has them; `keys` reads the condition keys of the request itself (`aws:RequestTag/…`, `ecs:task-definition`); `action` is
+    the IAM action where it is not the operation's own name.
     """
 
     def declare(handler: Handler) -> Handler:
@@ -102,6 +105,7 @@ def operation(
             action=action or name,
             handler=handler,
             resources=resources,
+            keys=keys,
             reads=reads,
             authorised=authorised,
         )

@@ -20,8 +20,9 @@ from sqlalchemy import delete, insert, update
 from roadstead.access.gatekeeper import Gatekeeper
 from roadstead.access.master_key import MasterKey
 from roadstead.access.principal import Principal, PrincipalKind
+from roadstead.access.resource import KeyValues, Named
 from roadstead.access.sealing import Sealer
-from roadstead.access.tables import account_revisions, inline_policies
+from roadstead.access.tables import account_revisions, inline_policies, users
 from roadstead.kernel.arn import Arn
 from roadstead.kernel.clock import SystemClock
 from roadstead.kernel.settings import Deployment
@@ -118,10 +119,12 @@ class Harness:
     port: int = 0
 
     async def allow(self, name: str, statements: Sequence[Mapping[str, object]], account: str = ACCOUNT) -> None:
-        """Give a user one policy, and let every cache know."""
+        """Make a user with one policy."""
         document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
         async def write(tx: Transaction) -> None:
+            row = {"account": account, "user_name": name, "user_id": f"AIDA{name}", "path": "/"}
+            await tx.execute(insert(users).values(**row, created_at=self.clock.now()))
             values = {"account": account, "entity_kind": "user", "entity_name": name}
             await tx.execute(insert(inline_policies).values(**values, policy_name="test", document=document))
 
@@ -152,9 +155,7 @@ class Harness:
         who = principal or self.principal
 
         async def work(tx: Transaction) -> Any:
-            async def authorise(
-                action: str, resources: Sequence[Arn | str], context: Mapping[str, str] | None = None
-            ) -> None:
+            async def authorise(action: str, resources: Sequence[Named], context: KeyValues | None = None) -> None:
                 await self.gatekeeper.at(tx).authorise(who, action, resources, context)
 
             ctx = Context(
@@ -173,7 +174,8 @@ class Harness:
                 },
             )
             named = ["*"] if declared.resources is None else await declared.resources(ctx, request)
-            await authorise(declared.action, named)
+            keys = await declared.keys(ctx, request) if declared.keys is not None else None
+            await authorise(declared.action, named, keys)
             return await declared.handler(ctx, request)
 
         if declared.reads:

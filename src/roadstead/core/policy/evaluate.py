@@ -60,10 +60,10 @@ def evaluate(request: Request, policies: PolicySet) -> Verdict:
     return _permission(request, policies)
 
 
-def evaluate_each(requests: Sequence[Request], policies: PolicySet) -> tuple[Request, Verdict]:
+def evaluate_each(questions: Sequence[tuple[Request, PolicySet]]) -> tuple[Request, Verdict]:
     """Decide several resources of one action, which must all be allowed: the first explicit deny, else the first deny, else an allow."""
     worst: tuple[Request, Verdict] | None = None
-    for request in requests:
+    for request, policies in questions:
         verdict = evaluate(request, policies)
         if verdict.decision is Decision.EXPLICIT_DENY:
             return request, verdict

@@ -385,12 +385,12 @@ def test_trust_policies_are_needed_within_an_account() -> None:
 
 def test_every_resource_of_a_request_must_be_allowed() -> None:
     policies = PolicySet(identity=(policy(allow("*", "arn:aws:s3:::a"), deny("*", "arn:aws:s3:::c")),))
-    a, b, c = (ask(resource=f"arn:aws:s3:::{name}") for name in "abc")
-    assert evaluate_each([a], policies)[1].allowed
-    assert evaluate_each([a, b], policies)[0] is b
-    assert evaluate_each([b, a, c], policies)[0] is c
+    a, b, c = ((ask(resource=f"arn:aws:s3:::{name}"), policies) for name in "abc")
+    assert evaluate_each([a])[1].allowed
+    assert evaluate_each([a, b])[0] is b[0]
+    assert evaluate_each([b, a, c])[0] is c[0]
     with pytest.raises(ValueError, match="at least one"):
-        evaluate_each([], policies)
+        evaluate_each([])
 
 
 @pytest.mark.parametrize(

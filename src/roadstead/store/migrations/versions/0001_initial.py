@@ -376,6 +376,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_hosts_server"), ["server"], unique=False)
 
     op.create_table(
+        "iam_access_key_uses",
+        sa.Column("access_key_id", sa.String(length=128), nullable=False),
+        sa.Column("service", sa.String(length=64), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("access_key_id", name=op.f("pk_iam_access_key_uses")),
+    )
+    op.create_table(
         "iam_access_keys",
         sa.Column("access_key_id", sa.String(length=128), nullable=False),
         sa.Column("account", sa.String(length=12), nullable=False),
@@ -389,21 +397,167 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_iam_access_keys_account"), ["account"], unique=False)
 
     op.create_table(
+        "iam_account_aliases",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("alias", sa.String(length=63), nullable=False),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_iam_account_aliases")),
+        sa.UniqueConstraint("alias", name=op.f("uq_iam_account_aliases_alias")),
+    )
+    op.create_table(
         "iam_account_revisions",
         sa.Column("account", sa.String(length=12), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("account", name=op.f("pk_iam_account_revisions")),
     )
     op.create_table(
+        "iam_accounts",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.Column("service_control_policy", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_iam_accounts")),
+    )
+    op.create_table(
+        "iam_attached_policies",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("entity_kind", sa.String(length=8), nullable=False),
+        sa.Column("entity_name", sa.String(length=128), nullable=False),
+        sa.Column("policy_arn", sa.String(length=2048), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "account", "entity_kind", "entity_name", "policy_arn", name=op.f("pk_iam_attached_policies")
+        ),
+    )
+    with op.batch_alter_table("iam_attached_policies", schema=None) as batch_op:
+        batch_op.create_index("ix_iam_attached_policies_policy", ["account", "policy_arn"], unique=False)
+
+    op.create_table(
+        "iam_credential_reports",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("generated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_iam_credential_reports")),
+    )
+    op.create_table(
+        "iam_group_members",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("user_name", sa.String(length=64), nullable=False),
+        sa.Column("group_name", sa.String(length=128), nullable=False),
+        sa.PrimaryKeyConstraint("account", "user_name", "group_name", name=op.f("pk_iam_group_members")),
+    )
+    with op.batch_alter_table("iam_group_members", schema=None) as batch_op:
+        batch_op.create_index("ix_iam_group_members_group", ["account", "group_name"], unique=False)
+
+    op.create_table(
+        "iam_groups",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("group_name", sa.String(length=128), nullable=False),
+        sa.Column("group_id", sa.String(length=32), nullable=False),
+        sa.Column("path", sa.String(length=512), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "group_name", name=op.f("pk_iam_groups")),
+    )
+    op.create_table(
         "iam_inline_policies",
         sa.Column("account", sa.String(length=12), nullable=False),
         sa.Column("entity_kind", sa.String(length=8), nullable=False),
-        sa.Column("entity_name", sa.String(length=64), nullable=False),
+        sa.Column("entity_name", sa.String(length=128), nullable=False),
         sa.Column("policy_name", sa.String(length=128), nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint(
             "account", "entity_kind", "entity_name", "policy_name", name=op.f("pk_iam_inline_policies")
         ),
+    )
+    op.create_table(
+        "iam_instance_profiles",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("profile_name", sa.String(length=128), nullable=False),
+        sa.Column("profile_id", sa.String(length=32), nullable=False),
+        sa.Column("path", sa.String(length=512), nullable=False),
+        sa.Column("role_name", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "profile_name", name=op.f("pk_iam_instance_profiles")),
+    )
+    with op.batch_alter_table("iam_instance_profiles", schema=None) as batch_op:
+        batch_op.create_index("ix_iam_instance_profiles_role", ["account", "role_name"], unique=False)
+
+    op.create_table(
+        "iam_last_accessed_jobs",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("job_id", sa.String(length=36), nullable=False),
+        sa.Column("entity_arn", sa.String(length=2048), nullable=False),
+        sa.Column("granularity", sa.String(length=16), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "job_id", name=op.f("pk_iam_last_accessed_jobs")),
+    )
+    op.create_table(
+        "iam_login_profiles",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("user_name", sa.String(length=64), nullable=False),
+        sa.Column("password", sa.LargeBinary(), nullable=False),
+        sa.Column("reset_required", sa.Boolean(), nullable=False),
+        sa.Column("previous", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "user_name", name=op.f("pk_iam_login_profiles")),
+    )
+    op.create_table(
+        "iam_managed_policies",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("policy_name", sa.String(length=128), nullable=False),
+        sa.Column("policy_id", sa.String(length=32), nullable=False),
+        sa.Column("path", sa.String(length=512), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("default_version", sa.Integer(), nullable=False),
+        sa.Column("latest_version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "policy_name", name=op.f("pk_iam_managed_policies")),
+    )
+    op.create_table(
+        "iam_managed_policy_versions",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("policy_name", sa.String(length=128), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "policy_name", "version", name=op.f("pk_iam_managed_policy_versions")),
+    )
+    op.create_table(
+        "iam_mfa_devices",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("device_name", sa.String(length=226), nullable=False),
+        sa.Column("path", sa.String(length=512), nullable=False),
+        sa.Column("seed", sa.LargeBinary(), nullable=False),
+        sa.Column("user_name", sa.String(length=64), nullable=True),
+        sa.Column("enabled_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_step", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "device_name", name=op.f("pk_iam_mfa_devices")),
+    )
+    with op.batch_alter_table("iam_mfa_devices", schema=None) as batch_op:
+        batch_op.create_index("ix_iam_mfa_devices_user", ["account", "user_name"], unique=False)
+
+    op.create_table(
+        "iam_oidc_providers",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("url", sa.String(length=255), nullable=False),
+        sa.Column("client_ids", sa.Text(), nullable=False),
+        sa.Column("thumbprints", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "url", name=op.f("pk_iam_oidc_providers")),
+    )
+    op.create_table(
+        "iam_password_policies",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("policy", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_iam_password_policies")),
+    )
+    op.create_table(
+        "iam_role_deletions",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("task_id", sa.String(length=256), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "task_id", name=op.f("pk_iam_role_deletions")),
     )
     op.create_table(
         "iam_roles",
@@ -414,8 +568,28 @@ def upgrade() -> None:
         sa.Column("trust_policy", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("max_session_duration", sa.Integer(), nullable=False),
+        sa.Column("permissions_boundary", sa.String(length=2048), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("account", "role_name", name=op.f("pk_iam_roles")),
+    )
+    op.create_table(
+        "iam_service_uses",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("entity_kind", sa.String(length=8), nullable=False),
+        sa.Column("entity_name", sa.String(length=64), nullable=False),
+        sa.Column("service", sa.String(length=64), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "entity_kind", "entity_name", "service", name=op.f("pk_iam_service_uses")),
+    )
+    op.create_table(
+        "iam_tags",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("entity_kind", sa.String(length=32), nullable=False),
+        sa.Column("entity_name", sa.String(length=512), nullable=False),
+        sa.Column("tag_key", sa.String(length=128), nullable=False),
+        sa.Column("tag_value", sa.String(length=256), nullable=False),
+        sa.PrimaryKeyConstraint("account", "entity_kind", "entity_name", "tag_key", name=op.f("pk_iam_tags")),
     )
     op.create_table(
         "iam_users",
@@ -423,6 +597,7 @@ def upgrade() -> None:
         sa.Column("user_name", sa.String(length=64), nullable=False),
         sa.Column("user_id", sa.String(length=32), nullable=False),
         sa.Column("path", sa.String(length=512), nullable=False),
+        sa.Column("permissions_boundary", sa.String(length=2048), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("account", "user_name", name=op.f("pk_iam_users")),
     )
@@ -549,13 +724,43 @@ def downgrade() -> None:
 
     op.drop_table("idempotency_tokens")
     op.drop_table("iam_users")
+    op.drop_table("iam_tags")
+    op.drop_table("iam_service_uses")
     op.drop_table("iam_roles")
+    op.drop_table("iam_role_deletions")
+    op.drop_table("iam_password_policies")
+    op.drop_table("iam_oidc_providers")
+    with op.batch_alter_table("iam_mfa_devices", schema=None) as batch_op:
+        batch_op.drop_index("ix_iam_mfa_devices_user")
+
+    op.drop_table("iam_mfa_devices")
+    op.drop_table("iam_managed_policy_versions")
+    op.drop_table("iam_managed_policies")
+    op.drop_table("iam_login_profiles")
+    op.drop_table("iam_last_accessed_jobs")
+    with op.batch_alter_table("iam_instance_profiles", schema=None) as batch_op:
+        batch_op.drop_index("ix_iam_instance_profiles_role")
+
+    op.drop_table("iam_instance_profiles")
     op.drop_table("iam_inline_policies")
+    op.drop_table("iam_groups")
+    with op.batch_alter_table("iam_group_members", schema=None) as batch_op:
+        batch_op.drop_index("ix_iam_group_members_group")
+
+    op.drop_table("iam_group_members")
+    op.drop_table("iam_credential_reports")
+    with op.batch_alter_table("iam_attached_policies", schema=None) as batch_op:
+        batch_op.drop_index("ix_iam_attached_policies_policy")
+
+    op.drop_table("iam_attached_policies")
+    op.drop_table("iam_accounts")
     op.drop_table("iam_account_revisions")
+    op.drop_table("iam_account_aliases")
     with op.batch_alter_table("iam_access_keys", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_iam_access_keys_account"))
 
     op.drop_table("iam_access_keys")
+    op.drop_table("iam_access_key_uses")
     with op.batch_alter_table("hosts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_hosts_server"))
 

@@ -1,0 +1,131 @@
+"""What an identity holds: its policies, its boundary and its tags, read from the tables in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+
+from roadstead.access.aws_managed import PREFIX, aws_managed_policy
+from roadstead.access.tables import (
+    accounts,
+    attached_policies,
+    group_members,
+    inline_policies,
+    managed_policies,
+    managed_policy_versions,
+    roles,
+    tags,
+    users,
+)
+from roadstead.core.policy.compile import CompiledPolicy, compiled_text
+from roadstead.core.policy.document import parse_policy
+from roadstead.core.policy.elements import PolicyDocument
+from roadstead.core.policy.trace import Origin, PolicyKind, PolicySource
+from roadstead.kernel.arn import Arn
+from roadstead.store import Transaction
+
+ServiceControl = tuple[tuple[CompiledPolicy, ...], ...]
+_NOTHING = PolicyDocument(())
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The policies of a user, those of its groups among them, or of a role."""
+
+    policies: tuple[CompiledPolicy, ...] = ()
+    boundary: CompiledPolicy | None = None
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+async def managed_document(tx: Transaction, arn: str) -> str | None:
+    """The default version of a managed policy, AWS's or a customer's; None when there is none with exactly this ARN."""
+    if arn.startswith(PREFIX):
+        found = aws_managed_policy(arn)
+        return found.text if found is not None else None
+    named = Arn.parse(arn)
+    path, _, name = named.resource.removeprefix("policy").rpartition("/")
+    policy, version = managed_policies.c, managed_policy_versions.c
+    stmt = (
+        select(version.document)
+        .join(
+            managed_policies,
+            (policy.account == version.account)
+            & (policy.policy_name == version.policy_name)
+            & (policy.default_version == version.version),
+        )
+        .where(policy.account == named.account, policy.policy_name == name, policy.path == f"{path}/")
+    )
+    document = (await tx.execute(stmt)).scalar()
+    return None if document is None else str(document)
+
+
+async def read_held(tx: Transaction, account: str, kind: str, name: str) -> Held:
+    """What a `user` or `role` holds; nothing, for one that is gone."""
+    table, column = (users, users.c.user_name) if kind == "user" else (roles, roles.c.role_name)
+    row = (
+        await tx.execute(select(table.c.permissions_boundary).where(table.c.account == account, column == name))
+    ).one_or_none()
+    if row is None:
+        return Held()
+    entities = [(kind, name)]
+    if kind == "user":
+        stmt = select(group_members.c.group_name).where(
+            group_members.c.account == account, group_members.c.user_name == name
+        )
+        entities += [("group", str(found.group_name)) for found in (await tx.execute(stmt)).all()]
+    policies = [policy for entity in entities for policy in await _policies_of(tx, account, *entity)]
+    boundary = None
+    if row.permissions_boundary is not None:
+        arn = str(row.permissions_boundary)
+        boundary = await _managed(tx, arn, PolicyKind.BOUNDARY) or _empty(arn, PolicyKind.BOUNDARY)
+    stmt = select(tags.c.tag_key, tags.c.tag_value).where(
+        tags.c.account == account, tags.c.entity_kind == kind, tags.c.entity_name == name
+    )
+    found = {str(tag.tag_key): str(tag.tag_value) for tag in (await tx.execute(stmt)).all()}
+    return Held(tuple(policies), boundary, found)
+
+
+async def read_service_control(tx: Transaction, account: str) -> ServiceControl:
+    """The levels of service control policies above an account, each of which must allow."""
+    stmt = select(accounts.c.service_control_policy).where(accounts.c.account == account)
+    text = (await tx.execute(stmt)).scalar()
+    if text is None:
+        return ()
+    source = PolicySource(f"service control policy of {account}", PolicyKind.SERVICE_CONTROL)
+    return ((CompiledPolicy(parse_policy(str(text)), source),),)
+
+
+async def _policies_of(tx: Transaction, account: str, kind: str, name: str) -> list[CompiledPolicy]:
+    inline, attached = inline_policies.c, attached_policies.c
+    stmt = select(inline.policy_name, inline.document).where(
+        inline.account == account, inline.entity_kind == kind, inline.entity_name == name
+    )
+    found = [
+        CompiledPolicy(
+            parse_policy(str(row.document)), PolicySource(str(row.policy_name), PolicyKind.IDENTITY, Origin(kind))
+        )
+        for row in (await tx.execute(stmt)).all()
+    ]
+    stmt = select(attached.policy_arn).where(
+        attached.account == account, attached.entity_kind == kind, attached.entity_name == name
+    )
+    for row in (await tx.execute(stmt)).all():
+        policy = await _managed(tx, str(row.policy_arn), PolicyKind.IDENTITY)
+        if policy is not None:
+            found.append(policy)
+    return found
+
+
+async def _managed(tx: Transaction, arn: str, kind: PolicyKind) -> CompiledPolicy | None:
+    text = await managed_document(tx, arn)
+    if text is None:
+        return None
+    origin = Origin.AWS_MANAGED if arn.startswith(PREFIX) else Origin.USER_MANAGED
+    return compiled_text(text, PolicySource(arn, kind, origin))
+
+
+def _empty(arn: str, kind: PolicyKind) -> CompiledPolicy:
+    """A boundary whose policy is gone allows nothing."""
+    return CompiledPolicy(_NOTHING, PolicySource(arn, kind))
