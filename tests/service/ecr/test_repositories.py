@@ -6,7 +6,6 @@ import pytest
 from tests.service.registry.harness import ACCOUNT, OTHER_ACCOUNT, Harness, user
 
 from roadstead.access.errors import AccessDenied
-from roadstead.kernel.errors import AccessDeniedException
 from roadstead.services.ecr import errors
 from roadstead.store import outbox
 
@@ -125,7 +124,7 @@ async def test_accounts_and_regions_are_apart(ecr: Harness) -> None:
         ("DescribeImages", {"registryId": OTHER_ACCOUNT, "repositoryName": "web"}),
         ("DeleteRepository", {"registryId": OTHER_ACCOUNT, "repositoryName": "web"}),
     ]:
-        with pytest.raises(AccessDeniedException) as denied:
+        with pytest.raises(AccessDenied) as denied:
             await ecr.api(operation, request)
         assert f"is not authorized to perform: ecr:{operation} on resource: arn:aws:ecr" in denied.value.message
 
