@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from roadstead.access.decided import Decided
 from roadstead.core.policy.explain import denial
 from roadstead.core.policy.trace import Verdict
 from roadstead.kernel.arn import Arn
@@ -34,12 +35,16 @@ class AuthenticationError(Exception):
 class AccessDenied(Exception):
     """The caller may not do this. `message` names principal, action, resource and the kind of policy, as AWS words it.
 
-    `verdict` holds what else is known of the reasons; it is for the operator, not for the caller.
+    `verdict` holds what else is known of the reasons; it is for the operator, not for the caller. `decided` is the decision over all of
+    the request's resources, where there was one.
     """
 
-    def __init__(self, principal: Arn, action: str, resource: str, verdict: Verdict) -> None:
+    def __init__(
+        self, principal: Arn, action: str, resource: str, verdict: Verdict, decided: Decided | None = None
+    ) -> None:
         self.message = denial(str(principal), action, resource, verdict)
         self.action = action
         self.resource = resource
         self.verdict = verdict
+        self.decided = decided
         super().__init__(self.message)

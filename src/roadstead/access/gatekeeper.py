@@ -6,6 +6,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from roadstead.access.decided import Decided
 from roadstead.access.errors import AccessDenied, AuthenticationError, AuthenticationFailure
 from roadstead.access.identities import Identities, IdentityCache
 from roadstead.access.master_key import MasterKey
@@ -17,7 +18,7 @@ from roadstead.access.sessions import open_session
 from roadstead.access.signed_request import SignatureClaim, check_time, read_claim, text_to_verify
 from roadstead.core.policy.compile import Request, compiled_text
 from roadstead.core.policy.context import RequestContext
-from roadstead.core.policy.evaluate import PolicySet, evaluate_each
+from roadstead.core.policy.evaluate import PolicySet, evaluate
 from roadstead.core.policy.trace import Origin, PolicyKind, PolicySource
 from roadstead.core.sigv4 import SignableRequest, signing_key
 from roadstead.kernel.clock import Clock
@@ -63,6 +64,8 @@ class Gate:
         self._keeper = keeper
         self._identities = identities
         self._clock = clock
+        self.decisions: list[Decided] = []
+        """What was decided in this transaction, in its order: what the trail tells of it."""
 
     async def authenticate(self, request: SignableRequest, claim: SignatureClaim | None = None) -> Caller:
         """The caller who signed `request`; raises AuthenticationError.
@@ -108,9 +111,12 @@ class Gate:
         `context` holds the request's condition keys, `aws:SourceIp` and `aws:RequestedRegion` among them; a resource brings its own;
         those that say who the principal is and what time it is are added here, over any that are given.
         """
-        request, verdict = evaluate_each(await self.questions(principal, action, resources, context))
+        asked = await self.questions(principal, action, resources, context)
+        decided = Decided(principal, tuple((request, evaluate(request, policies)) for request, policies in asked))
+        self.decisions.append(decided)
+        request, verdict = decided.outcome
         if not verdict.allowed:
-            raise AccessDenied(principal.arn, action, request.resource, verdict)
+            raise AccessDenied(principal.arn, action, request.resource, verdict, decided)
 
     async def questions(
         self, principal: Principal, action: str, resources: Sequence[Named], context: KeyValues | None = None

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import structlog
 
+from roadstead.access.authorization_message import encoded_message
+from roadstead.access.decided import Decided
 from roadstead.access.errors import AccessDenied, AuthenticationError, AuthenticationFailure
-from roadstead.access.gatekeeper import Gate, Gatekeeper
+from roadstead.access.gatekeeper import Caller, Gate, Gatekeeper
 from roadstead.access.principal import Principal
 from roadstead.access.resource import KeyValues, Named
 from roadstead.access.signed_request import SignatureClaim, read_claim
@@ -31,7 +33,7 @@ _log = structlog.get_logger("gateway")
 
 @dataclass(slots=True)
 class Outcome:
-    """An answer, and what the request log says of the request."""
+    """An answer, and what the request log and the trail say of the request."""
 
     response: HttpResponse
     service: str = "-"
@@ -40,6 +42,14 @@ class Outcome:
     account: str = "-"
     region: str = "-"
     principal: str = "-"
+    message: str = ""
+    """What the error says, without what only the caller is told."""
+    target: Target | None = None
+    caller: Caller | None = None
+    """None until the signature held."""
+    params: Mapping[str, object] | None = None
+    result: Mapping[str, object] | None = None
+    decisions: Sequence[Decided] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +90,19 @@ class Dispatcher:
             target = identify(request, scope_service, request.headers.get("host", ""))
         except Unidentified as error:
             return Outcome(error.answer(request_id), code=error.error_code)
-        outcome = Outcome(HttpResponse(500), service=target.service_name, operation=target.operation_name)
+        outcome = Outcome(
+            HttpResponse(500), service=target.service_name, operation=target.operation_name, target=target
+        )
         try:
             call = _Call(request_id, target, request, signed, _readable(claim))
             result = await self._run(call, outcome)
             outcome.response = target.codec.serialize_response(target.operation, result, request_id)
+            outcome.result = result
         except AuthenticationError as error:
             _refuse(outcome, target, authentication_failure(error, target.codec.family), request_id)
         except AccessDenied as error:
-            _refuse(outcome, target, denial(error, target.codec.family), request_id)
+            outcome.message = error.message
+            _refuse(outcome, target, denial(error, target.codec.family, self._encoded(error)), request_id)
         except ServiceError as error:
             _fail(outcome, target, error, request_id)
         except StoreError as error:
@@ -106,15 +120,18 @@ class Dispatcher:
 
         async def work(tx: Transaction) -> Mapping[str, object]:
             gate = self._gatekeeper.at(tx)
+            outcome.decisions = gate.decisions
             caller = await gate.authenticate(call.signed, call.claim)
             _check_scope(target, caller.region, caller.service)
             principal = caller.principal
+            outcome.caller = caller
             outcome.account, outcome.region, outcome.principal = principal.account, caller.region, str(principal.arn)
             if operation is None:
                 raise NotImplementedByRoadstead(
                     f"{target.service_name}:{target.operation_name} is not implemented by Roadstead."
                 )
             params = target.codec.parse_request(target.operation, call.request)
+            outcome.params = params
             validate(target.service_name, target.operation, params)
             ctx = self._context(tx, gate, principal, caller.region, call.request_id)
             await _authorise(ctx, operation, params)
@@ -124,6 +141,10 @@ class Dispatcher:
             async with self._store.snapshot() as tx:
                 return await work(tx)
         return await self._store.run(work)
+
+    def _encoded(self, error: AccessDenied) -> str | None:
+        decided = error.decided
+        return encoded_message(self._gatekeeper.sealer, decided, self._clock.now()) if decided is not None else None
 
     def _context(self, tx: Transaction, gate: Gate, principal: Principal, region: str, request_id: str) -> Context:
         async def authorise(action: str, resources: Sequence[Named], context: KeyValues | None = None) -> None:
@@ -186,7 +207,7 @@ def _refuse(outcome: Outcome, target: Target, failure: Failure, request_id: str)
 
 
 def _fail(outcome: Outcome, target: Target, error: ServiceError, request_id: str) -> None:
-    outcome.code = error.error_code
+    outcome.code, outcome.message = error.error_code, error.message
     outcome.response = target.codec.serialize_error(
         target.service,
         target.operation,

@@ -67,11 +67,11 @@ def _ec2_authentication(error: AuthenticationError) -> Failure:
     return Failure("AuthFailure", 401, _EC2_NOT_VALID)
 
 
-def denial(error: AccessDenied, family: str) -> Failure:
-    """The answer to a caller who may not do this."""
+def denial(error: AccessDenied, family: str, encoded: str | None) -> Failure:
+    """The answer to a caller who may not do this; `encoded` is the message that DecodeAuthorizationMessage explains."""
+    message = f"{error.message}. Encoded authorization failure message: {encoded}" if encoded else error.message
     if family == "ec2":
-        message = f"You are not authorized to perform this operation. {error.message}"
-        return Failure("UnauthorizedOperation", 403, message)
+        return Failure("UnauthorizedOperation", 403, f"You are not authorized to perform this operation. {message}")
     if family == "query":
-        return Failure("AccessDenied", 403, error.message)
-    return Failure("AccessDeniedException", 403 if family == "rest-json" else 400, error.message)
+        return Failure("AccessDenied", 403, message)
+    return Failure("AccessDeniedException", 403 if family == "rest-json" else 400, message)

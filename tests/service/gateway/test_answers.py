@@ -28,7 +28,9 @@ def test_not_allowed(
     arn = f"arn:aws:iam::{sqlite_admin.id}:user/bob"
     lead = "You are not authorized to perform this operation. " if service == "ec2" else ""
     assert (refused.code, refused.status) == (code, status)
-    assert refused.message == (
+    told, _, encoded = refused.message.partition(". Encoded authorization failure message: ")
+    assert encoded
+    assert told == (
         f"{lead}User: {arn} is not authorized to perform: {action} on resource: *"
         f" because no identity-based policy allows the {action} action"
     )
@@ -38,7 +40,7 @@ def test_denied_explicitly(sqlite_admin: Account):
     deny = {"Effect": "Deny", "Action": "logs:*", "Resource": "*"}
     keys = sqlite_admin.user("bob", deny, {"Effect": "Allow", "Action": "*", "Resource": "*"})
     refused = refusal(sqlite_admin.server.client("logs", keys).create_log_group, logGroupName="/x")
-    assert refused.message.endswith(
+    assert refused.message.partition(". Encoded")[0].endswith(
         f"arn:aws:logs:us-east-1:{sqlite_admin.id}:log-group:/x:log-stream: with an explicit deny in an identity-based policy"
     )
 

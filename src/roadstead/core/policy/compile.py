@@ -113,7 +113,7 @@ class CompiledPolicy:
     def _statement(self, index: int, statement: Statement) -> CompiledStatement:
         found = self._compiled.get(index)
         if found is None:
-            ref = StatementRef(self.source, index, statement.sid)
+            ref = StatementRef(self.source, index, statement.sid, statement)
             found = self._compiled[index] = CompiledStatement(statement, ref, variables=self._variables)
         return found
 

@@ -11,9 +11,10 @@ Values = str | tuple[str, ...]
 class RequestContext:
     """The condition keys of one request; names of keys don't mind the case, values do."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_values", "given")
 
     def __init__(self, values: Mapping[str, str | Sequence[str]] | None = None) -> None:
+        self.given: Mapping[str, str | Sequence[str]] = values or {}
         self._values: dict[str, Values] = {
             key.lower(): value if isinstance(value, str) else tuple(value) for key, value in (values or {}).items()
         }

@@ -18,7 +18,7 @@ from roadstead.core.policy.elements import PolicyDocument
 from roadstead.core.policy.principals import Grant, Requester, RequesterKind
 from roadstead.core.policy.trace import Decision, Missed, PolicyKind, PolicySource, Verdict
 
-__all__ = ["ALLOWED_TO_ROOT", "Decision", "PolicySet", "Verdict", "evaluate", "evaluate_each", "trusts"]
+__all__ = ["ALLOWED_TO_ROOT", "Decision", "PolicySet", "Verdict", "decisive", "evaluate", "evaluate_each", "trusts"]
 
 _MISSED_SHOWN = 20
 ALLOWED_TO_ROOT = Verdict(Decision.ALLOWED)
@@ -61,10 +61,14 @@ def evaluate(request: Request, policies: PolicySet) -> Verdict:
 
 
 def evaluate_each(questions: Sequence[tuple[Request, PolicySet]]) -> tuple[Request, Verdict]:
-    """Decide several resources of one action, which must all be allowed: the first explicit deny, else the first deny, else an allow."""
+    """Decide several resources of one action, which must all be allowed; see `decisive`."""
+    return decisive([(request, evaluate(request, policies)) for request, policies in questions])
+
+
+def decisive(answers: Sequence[tuple[Request, Verdict]]) -> tuple[Request, Verdict]:
+    """What the decisions on several resources come to: the first explicit deny, else the first deny, else an allow."""
     worst: tuple[Request, Verdict] | None = None
-    for request, policies in questions:
-        verdict = evaluate(request, policies)
+    for request, verdict in answers:
         if verdict.decision is Decision.EXPLICIT_DENY:
             return request, verdict
         if worst is None or (worst[1].allowed and not verdict.allowed):

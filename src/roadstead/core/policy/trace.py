@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from roadstead.core.policy.elements import Condition
+from roadstead.core.policy.elements import Condition, Statement
 
 
 class PolicyKind(StrEnum):
@@ -47,6 +47,8 @@ class StatementRef:
     policy: PolicySource
     index: int
     sid: str
+    elements: Statement | None = field(default=None, compare=False, repr=False)
+    """What the statement says."""
 
     def __str__(self) -> str:
         name = self.sid or f"Statement[{self.index}]"

@@ -1,5 +1,5 @@
 """STS: https://docs.aws.amazon.com/STS/latest/APIReference/."""
 
-from roadstead.services.sts import identity
+from roadstead.services.sts import authorization_message, identity
 
-__all__ = ["identity"]
+__all__ = ["authorization_message", "identity"]
