@@ -50,5 +50,16 @@ def aws_managed_policy(arn: str) -> AwsManagedPolicy | None:
     name = arn.rpartition("/")[2]
     if not arn.startswith(f"{PREFIX}/") or name not in names():
         return None
-    found = msgspec.json.decode((_FOLDER / f"{name}.json").read_bytes(), type=AwsManagedPolicy)
+    found = _read(name)
     return found if found.arn == arn else None
+
+
+@cache
+def aws_managed_policies() -> tuple[AwsManagedPolicy, ...]:
+    """All of them, in the order of their names."""
+    return tuple(_read(name) for name in names())
+
+
+@cache
+def _read(name: str) -> AwsManagedPolicy:
+    return msgspec.json.decode((_FOLDER / f"{name}.json").read_bytes(), type=AwsManagedPolicy)

@@ -24,6 +24,7 @@ from roadstead.gateway.protocols.validate import validate
 from roadstead.kernel.clock import Clock
 from roadstead.kernel.errors import InternalFailure, NotImplementedByRoadstead, ServiceError, ServiceUnavailable
 from roadstead.kernel.settings import Deployment
+from roadstead.services.iam.api import UseRecorder
 from roadstead.services.operation import OPERATIONS, Context, Operation
 from roadstead.store import Store, StoreError, Transaction
 
@@ -135,6 +136,8 @@ class Dispatcher:
             validate(target.service_name, target.operation, params)
             ctx = self._context(tx, gate, principal, caller.region, call.request_id)
             await _authorise(ctx, operation, params)
+            if operation.authorised:
+                ctx.component(UseRecorder).used(principal, operation.action, caller.region)
             return await operation.handler(ctx, params)
 
         if operation is None or operation.reads:

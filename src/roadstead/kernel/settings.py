@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 DEFAULT_ACCOUNT = "000000000000"
@@ -35,6 +36,8 @@ class Deployment:
     fargate_runtime: str = "gvisor"
     registry_wildcard: bool = True
     """Whether `*.localhost` resolves here, so that repository URIs may carry account and region."""
+    iam_quotas: Mapping[str, int] = field(default_factory=dict[str, int])
+    """IAM's quotas that differ from AWS's defaults, by the names in its errors (`RolesPerAccount`)."""
 
     @property
     def endpoint(self) -> str:

@@ -27,6 +27,7 @@ from roadstead.server.settings import ServerSettings
 from roadstead.server.work import background_work
 from roadstead.services.ecr.api import PullRecorder, RegistryStorage
 from roadstead.services.ecs.payloads import Payloads
+from roadstead.services.iam.api import Passwords, UseRecorder
 from roadstead.services.sts.api import TaskSessions
 from roadstead.store import Store
 from roadstead.store.blobs import DiskBlobStore
@@ -48,7 +49,7 @@ async def running_server(
 ) -> AsyncGenerator[Server]:
     """Open the store, migrate it, make what a new deployment needs, and run the background work while the context lasts.
 
-    Leaving closes the links, stops the controllers, writes the pull times and closes the store. Raises ServerFailed.
+    Leaving closes the links, stops the controllers, writes what recorders gathered and closes the store. Raises ServerFailed.
     """
     seam = clock or SystemClock()
     deployment = settings.deployment()
@@ -64,6 +65,7 @@ async def running_server(
         stack.callback(blobs.close)
         storage = RegistryStorage(store, blobs)
         pulls = PullRecorder(store, seam)
+        uses = UseRecorder(store, seam)
         payloads = Payloads(deployment, TaskSessions(sealer, seam))
         metrics = CollectorRegistry()
         dispatcher = Dispatcher(
@@ -77,10 +79,12 @@ async def running_server(
                 RegistryStorage: storage,
                 PullRecorder: pulls,
                 Payloads: payloads,
+                Passwords: Passwords(store),
+                UseRecorder: uses,
             },
         )
         alive = await stack.enter_async_context(Liveness(store, settings.name))
-        await stack.enter_async_context(background_work(store, storage, pulls, settings.name, seam))
+        await stack.enter_async_context(background_work(store, storage, (pulls, uses), settings.name, seam))
         links = AgentLinks(store, gatekeeper, payloads, seam, alive.presence)
         alive.reconnect = links.reconnect
         stack.push_async_callback(links.drain)

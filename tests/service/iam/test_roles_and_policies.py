@@ -33,7 +33,7 @@ def test_a_role_is_made_read_and_deleted(admin: Account):
     assert made["RoleId"].startswith("AROA")
     assert made["AssumeRolePolicyDocument"] == TRUST
     assert (made["Description"], made["MaxSessionDuration"]) == ("d", 7200)
-    assert admin.iam.get_role(RoleName="web")["Role"] == made
+    assert admin.iam.get_role(RoleName="web")["Role"] == {**made, "RoleLastUsed": {}}
     assert admin.iam.list_roles(PathPrefix="/app/")["Roles"] == [made]
     assert code_of(admin.iam.create_role, RoleName="web", AssumeRolePolicyDocument="{}") != "EntityAlreadyExists"
     assert code_of(make_role, admin=admin, name="web") == "EntityAlreadyExists"

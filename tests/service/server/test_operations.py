@@ -34,7 +34,13 @@ WRITES_BLOBS = {"ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteL
 """These read the database to decide, and write to the blob store only."""
 
 
-@pytest.mark.parametrize("name", sorted({name for name, each in OPERATIONS.items() if each.reads} - WRITES_BLOBS))
+WRITES_APART = {"iam:ChangePassword", "iam:CreateLoginProfile", "iam:UpdateLoginProfile"}
+"""These hash a password first, and write in a transaction of their own."""
+
+
+@pytest.mark.parametrize(
+    "name", sorted({name for name, each in OPERATIONS.items() if each.reads} - WRITES_BLOBS - WRITES_APART)
+)
 def test_what_runs_in_a_snapshot_is_named_as_a_read(name: str):
     assert name.partition(":")[2].startswith(READING)
 

@@ -33,6 +33,7 @@ from roadstead.kernel.settings import Deployment
 from roadstead.server.bootstrap import ensure_deployment, ensure_identities
 from roadstead.server.operations import DECLARED
 from roadstead.services.ecs.payloads import Payloads
+from roadstead.services.iam.api import UseRecorder
 from roadstead.services.sts.api import TaskSessions
 from roadstead.store import Store, metadata, open_store
 
@@ -113,7 +114,12 @@ async def server(tmp_path: Path) -> AsyncIterator[LiveServer]:
             gatekeeper=gatekeeper,
             deployment=deployment,
             clock=CLOCK,
-            components={Gatekeeper: gatekeeper, Sealer: sealer, Payloads: payloads},
+            components={
+                Gatekeeper: gatekeeper,
+                Sealer: sealer,
+                Payloads: payloads,
+                UseRecorder: UseRecorder(store, CLOCK),
+            },
         )
         gate = gate_of(gatekeeper)
         live = LiveServer(

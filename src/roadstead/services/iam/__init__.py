@@ -1,5 +1,51 @@
 """IAM: https://docs.aws.amazon.com/IAM/latest/APIReference/ (tables in access/, which reads them on every request)."""
 
-from roadstead.services.iam import access_keys, inline_policies, roles, tables, users
+from roadstead.services.iam import (
+    access_keys,
+    account,
+    attachments,
+    authorization_details,
+    boundaries,
+    credential_report,
+    group_members,
+    groups,
+    inline_policies,
+    instance_profiles,
+    login_profiles,
+    managed_policies,
+    mfa_devices,
+    password_policy,
+    policy_entities,
+    policy_versions,
+    roles,
+    service_linked_roles,
+    tables,
+    tags,
+    user_mfa,
+    users,
+)
 
-__all__ = ["access_keys", "inline_policies", "roles", "tables", "users"]
+__all__ = [
+    "access_keys",
+    "account",
+    "attachments",
+    "authorization_details",
+    "boundaries",
+    "credential_report",
+    "group_members",
+    "groups",
+    "inline_policies",
+    "instance_profiles",
+    "login_profiles",
+    "managed_policies",
+    "mfa_devices",
+    "password_policy",
+    "policy_entities",
+    "policy_versions",
+    "roles",
+    "service_linked_roles",
+    "tables",
+    "tags",
+    "user_mfa",
+    "users",
+]

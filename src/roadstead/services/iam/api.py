@@ -14,7 +14,22 @@ from roadstead.core.policy.document import PolicyDocument, parse_policy
 from roadstead.kernel.arn import Arn
 from roadstead.kernel.ids import secret_key, unique_id
 from roadstead.services.iam.entities import entity_arn
+from roadstead.services.iam.passwords import Passwords
+from roadstead.services.iam.user_mfa import use_mfa_code
+from roadstead.services.iam.uses import UseRecorder
 from roadstead.store import Transaction
+
+__all__ = [
+    "IssuedKey",
+    "Passwords",
+    "Role",
+    "UseRecorder",
+    "first_key",
+    "role_by_arn",
+    "use_mfa_code",
+    "user_exists",
+    "user_with_key",
+]
 
 
 @dataclass(frozen=True, slots=True)

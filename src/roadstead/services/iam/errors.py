@@ -23,3 +23,41 @@ class MalformedPolicyDocumentException(ServiceError):
 
 class LimitExceededException(ServiceError):
     """A quota of the account is used up."""
+
+
+class InvalidInputException(ServiceError):
+    """A parameter is well-formed and makes no sense."""
+
+
+class UnmodifiableEntityException(ServiceError):
+    """The entity belongs to a service of AWS, which alone may change it."""
+
+
+class PolicyNotAttachableException(ServiceError):
+    """The policy is meant for roles of AWS's services only."""
+
+
+class PasswordPolicyViolationException(ServiceError):
+    """The password does not follow the account's password policy."""
+
+
+class InvalidUserTypeException(ServiceError):
+    """The caller is no IAM user."""
+
+
+class InvalidAuthenticationCodeException(ServiceError):
+    """The MFA device does not show these codes."""
+
+
+class CredentialReportNotPresentException(ServiceError):
+    """No credential report was ever generated."""
+
+
+class CredentialReportExpiredException(ServiceError):
+    """The last credential report is too old."""
+
+
+class AccessDenied(ServiceError):
+    """What IAM allows to nobody, whatever the policies say; query services use this code."""
+
+    status = 403

@@ -1,28 +1,35 @@
-"""Inline policies of users and roles: Put, Get, List and Delete, the same four functions for both."""
+"""Inline policies of users, groups and roles: Put, Get, List and Delete, the same four functions for all."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import delete, insert, select
 
 from roadstead.access.revisions import touch_account
 from roadstead.access.tables import inline_policies
-from roadstead.services.iam.entities import Resources, checked_policy
-from roadstead.services.iam.errors import NoSuchEntityException
-from roadstead.services.iam.roles import require_role, role_resources
-from roadstead.services.iam.users import require_user, user_resources
+from roadstead.services.iam.entities import (
+    GROUP,
+    ROLE,
+    USER,
+    EntityKind,
+    checked_policy,
+    encoded_document,
+    named,
+    require_entity,
+    require_modifiable,
+)
+from roadstead.services.iam.errors import LimitExceededException, NoSuchEntityException
+from roadstead.services.iam.listing import page_of
+from roadstead.services.iam.quotas import INLINE_SIZES, policy_size
 from roadstead.services.operation import Context, operation
 
-Require = Callable[[Context, str], Awaitable[Any]]
 
-
-def _declare(kind: str, require: Require, resources: Resources) -> None:
-    """Declare the four operations of one kind of entity (`User`, `Role`)."""
-    member = f"{kind}Name"
-    stored = kind.lower()
+def _declare(kind: EntityKind) -> None:
+    """Declare the four operations of one kind of entity."""
+    member, stored = kind.member, kind.stored
+    changing, reading = named(kind, boundary=True), named(kind)
 
     def of_entity(ctx: Context, request: Mapping[str, str]) -> list[Any]:
         return [
@@ -37,10 +44,21 @@ def _declare(kind: str, require: Require, resources: Resources) -> None:
     def missing(request: Mapping[str, str]) -> NoSuchEntityException:
         return NoSuchEntityException(f"The {stored} policy with name {request['PolicyName']} cannot be found.")
 
-    @operation(f"iam:Put{kind}Policy", resources=resources)
+    async def check_size(ctx: Context, request: Mapping[str, str]) -> None:
+        stmt = select(inline_policies.c.document).where(
+            *of_entity(ctx, request), inline_policies.c.policy_name != request["PolicyName"]
+        )
+        others = sum(policy_size(str(row.document)) for row in (await ctx.tx.execute(stmt)).all())
+        if others + policy_size(request["PolicyDocument"]) > INLINE_SIZES[stored]:
+            raise LimitExceededException(
+                f"Maximum policy size of {INLINE_SIZES[stored]} bytes exceeded for {stored} {request[member]}"
+            )
+
+    @operation(f"iam:Put{kind.title}Policy", resources=changing)
     async def put_policy(ctx: Context, request: Mapping[str, str]) -> dict[str, object]:
-        await require(ctx, request[member])
+        await require_modifiable(ctx, kind, request[member])
         checked_policy(request["PolicyDocument"])
+        await check_size(ctx, request)
         await ctx.tx.execute(delete(inline_policies).where(*of_policy(ctx, request)))
         await ctx.tx.execute(
             insert(inline_policies).values(
@@ -54,9 +72,9 @@ def _declare(kind: str, require: Require, resources: Resources) -> None:
         await touch_account(ctx.tx, ctx.account)
         return {}
 
-    @operation(f"iam:Get{kind}Policy", resources=resources, reads=True)
+    @operation(f"iam:Get{kind.title}Policy", resources=reading, reads=True)
     async def get_policy(ctx: Context, request: Mapping[str, str]) -> dict[str, object]:
-        await require(ctx, request[member])
+        await require_entity(ctx, kind, request[member])
         stmt = select(inline_policies.c.document).where(*of_policy(ctx, request))
         document = (await ctx.tx.execute(stmt)).scalar()
         if document is None:
@@ -64,25 +82,20 @@ def _declare(kind: str, require: Require, resources: Resources) -> None:
         return {
             member: request[member],
             "PolicyName": request["PolicyName"],
-            "PolicyDocument": quote(str(document), safe="-_.~"),
+            "PolicyDocument": encoded_document(str(document)),
         }
 
-    @operation(f"iam:List{kind}Policies", resources=resources, reads=True)
+    @operation(f"iam:List{kind.title}Policies", resources=reading, reads=True)
     async def list_policies(ctx: Context, request: Mapping[str, str]) -> dict[str, object]:
-        await require(ctx, request[member])
-        size = int(request.get("MaxItems") or 100)
+        await require_entity(ctx, kind, request[member])
         stmt = select(inline_policies.c.policy_name).where(*of_entity(ctx, request))
-        if request.get("Marker"):
-            stmt = stmt.where(inline_policies.c.policy_name > request["Marker"])
-        rows = (await ctx.tx.execute(stmt.order_by(inline_policies.c.policy_name).limit(size + 1))).all()
-        names = [str(row.policy_name) for row in rows]
-        if len(names) <= size:
-            return {"PolicyNames": names, "IsTruncated": False}
-        return {"PolicyNames": names[:size], "IsTruncated": True, "Marker": names[size - 1]}
+        names = [str(row.policy_name) for row in (await ctx.tx.execute(stmt)).all()]
+        page, more = page_of(names, str, request)
+        return {"PolicyNames": page, **more}
 
-    @operation(f"iam:Delete{kind}Policy", resources=resources)
+    @operation(f"iam:Delete{kind.title}Policy", resources=changing)
     async def delete_policy(ctx: Context, request: Mapping[str, str]) -> dict[str, object]:
-        await require(ctx, request[member])
+        await require_modifiable(ctx, kind, request[member])
         if (await ctx.tx.execute(delete(inline_policies).where(*of_policy(ctx, request)))).rowcount == 0:
             raise missing(request)
         await touch_account(ctx.tx, ctx.account)
@@ -91,5 +104,6 @@ def _declare(kind: str, require: Require, resources: Resources) -> None:
     del put_policy, get_policy, list_policies, delete_policy  # reached through the registry of operations
 
 
-_declare("User", require_user, user_resources)
-_declare("Role", require_role, role_resources)
+_declare(USER)
+_declare(GROUP)
+_declare(ROLE)

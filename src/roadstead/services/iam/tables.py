@@ -24,13 +24,14 @@ login_profiles = Table(
     metadata,
     Column("account", String(12), primary_key=True),
     Column("user_name", String(64), primary_key=True),
+    Column("salt", LargeBinary, nullable=False),
     Column("password", LargeBinary, nullable=False),
     Column("reset_required", Boolean, nullable=False),
     Column("previous", Json, nullable=False),
     Column("changed_at", Timestamp, nullable=False),
     Column("created_at", Timestamp, nullable=False),
 )
-"""`password` is a salted hash; `previous` are hashes that may not be used again yet."""
+"""`password` is a hash under the user's own `salt`; `previous` are older hashes under the same salt in hexadecimal, the latest first."""
 
 mfa_devices = Table(
     "iam_mfa_devices",
@@ -42,9 +43,12 @@ mfa_devices = Table(
     Column("user_name", String(64)),
     Column("enabled_at", Timestamp),
     Column("last_step", Integer, nullable=False),
+    Column("drift", Integer, nullable=False),
     Column("created_at", Timestamp, nullable=False),
 )
-"""Virtual devices. `seed` is encrypted under the master key; `last_step` is the time step of the last code used, which never counts again."""
+"""Virtual devices. `seed` is encrypted under the master key; `last_step` is the device's time step of the last code used, which never
+counts again; `drift` is how many steps the device's clock is ahead of ours.
+"""
 Index("ix_iam_mfa_devices_user", mfa_devices.c.account, mfa_devices.c.user_name)
 
 oidc_providers = Table(
@@ -65,6 +69,13 @@ password_policies = Table(
     Column("policy", Json, nullable=False),
 )
 
+sts_preferences = Table(
+    "iam_sts_preferences",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("global_endpoint_token_version", Integer, nullable=False),
+)
+
 account_aliases = Table(
     "iam_account_aliases",
     metadata,
@@ -82,17 +93,17 @@ access_key_uses = Table(
 )
 """When a key signed a request that was let in for the last time."""
 
-service_uses = Table(
-    "iam_service_uses",
+action_uses = Table(
+    "iam_action_uses",
     metadata,
     Column("account", String(12), primary_key=True),
     Column("entity_kind", String(8), primary_key=True),
     Column("entity_name", String(64), primary_key=True),
-    Column("service", String(64), primary_key=True),
+    Column("action", String(192), primary_key=True),
     Column("region", String(32), nullable=False),
     Column("used_at", Timestamp, nullable=False),
 )
-"""When a user, or a session of a role, was last allowed something by a service."""
+"""When a user, or a session of a role, was last allowed an action (`ecs:RunTask`)."""
 
 credential_reports = Table(
     "iam_credential_reports",

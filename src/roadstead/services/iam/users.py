@@ -1,24 +1,37 @@
-"""Users: CreateUser, GetUser, ListUsers, DeleteUser."""
+"""Users: CreateUser, GetUser, ListUsers, UpdateUser, DeleteUser."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Table, delete, insert, select, update
 
 from roadstead.access.principal import PrincipalKind
+from roadstead.access.resource import KeyValues, Named
 from roadstead.access.revisions import touch_account
-from roadstead.access.tables import access_keys, inline_policies, users
-from roadstead.kernel.arn import Arn
+from roadstead.access.tables import access_keys, attached_policies, group_members, inline_policies, users
 from roadstead.kernel.ids import unique_id
-from roadstead.services.iam.entities import entity_arn
+from roadstead.services.iam.boundaries import boundary_view, request_boundary, require_boundary
+from roadstead.services.iam.entities import (
+    USER,
+    check_new_name,
+    check_without_policies,
+    created,
+    entity_arn,
+    entity_resource,
+    name_taken,
+    require_entity,
+)
 from roadstead.services.iam.errors import (
     DeleteConflictException,
     EntityAlreadyExistsException,
     NoSuchEntityException,
 )
 from roadstead.services.iam.listing import page_by_name
+from roadstead.services.iam.quotas import check_account_quota
+from roadstead.services.iam.tables import action_uses, login_profiles, mfa_devices
+from roadstead.services.iam.tag_rows import add_tags, drop_tags, move_tags, read_tags, request_tag_keys, tag_list
 from roadstead.services.operation import Context, operation
 
 if TYPE_CHECKING:
@@ -27,25 +40,37 @@ if TYPE_CHECKING:
         DeleteUserRequestTypeDef,
         GetUserRequestTypeDef,
         ListUsersRequestTypeDef,
+        UpdateUserRequestTypeDef,
     )
 
 
-async def user_resources(ctx: Context, request: dict[str, str]) -> Sequence[Arn | str]:
+async def user_resources(ctx: Context, request: Mapping[str, Any]) -> Sequence[Named]:
     """The user that the request names; the caller itself without a name."""
     name = request.get("UserName")
     if name is None:
-        return [ctx.principal.identity_arn]
-    path = request.get("Path") or await _path_of(ctx, name)
-    return [entity_arn(ctx.account, "user", path, name)]
+        if ctx.principal.kind is not PrincipalKind.USER:
+            return [ctx.principal.identity_arn]
+        name = await caller_or(ctx, None)
+    return [await entity_resource(ctx, USER, name)]
 
 
-async def _path_of(ctx: Context, name: str) -> str:
-    stmt = select(users.c.path).where(users.c.account == ctx.account, users.c.user_name == name)
-    return str((await ctx.tx.execute(stmt)).scalar() or "/")
+async def _renamed(ctx: Context, request: UpdateUserRequestTypeDef) -> Sequence[Named]:
+    """The user under the old name and, where it moves, under the new one: both must be allowed."""
+    name = request["UserName"]
+    old = await entity_resource(ctx, USER, name)
+    if "NewUserName" not in request and "NewPath" not in request:
+        return [old]
+    row = await require_entity(ctx, USER, name)
+    path = request.get("NewPath", str(row.path))
+    return [old, entity_arn(ctx.account, "user", path, request.get("NewUserName", name))]
+
+
+async def _creation_keys(ctx: Context, request: Mapping[str, Any]) -> KeyValues:
+    return {**await request_tag_keys(ctx, request), **await request_boundary(ctx, request)}
 
 
 def user_view(account: str, row: Any) -> dict[str, object]:
-    """The API's shape of a user's row."""
+    """The API's shape of a user's row, as lists have it."""
     return {
         "Path": row.path,
         "UserName": row.user_name,
@@ -55,13 +80,20 @@ def user_view(account: str, row: Any) -> dict[str, object]:
     }
 
 
+async def user_in_full(ctx: Context, name: str) -> dict[str, object]:
+    """A user with its boundary and tags; raises NoSuchEntity."""
+    row = await require_user(ctx, name)
+    tags = await read_tags(ctx.tx, ctx.account, "user", name)
+    return {
+        **user_view(ctx.account, row),
+        **boundary_view(row),
+        **({"Tags": tag_list(tags)} if tags else {}),
+    }
+
+
 async def require_user(ctx: Context, name: str) -> Any:
     """The user's row; raises NoSuchEntity."""
-    stmt = select(users).where(users.c.account == ctx.account, users.c.user_name == name)
-    row = (await ctx.tx.execute(stmt)).one_or_none()
-    if row is None:
-        raise NoSuchEntityException(f"The user with name {name} cannot be found.")
-    return row
+    return await require_entity(ctx, USER, name)
 
 
 async def caller_or(ctx: Context, name: str | None) -> str:
@@ -73,40 +105,73 @@ async def caller_or(ctx: Context, name: str | None) -> str:
     return ctx.principal.identity_arn.resource.rsplit("/", 1)[-1]
 
 
-@operation("iam:CreateUser", resources=user_resources)
+@operation("iam:CreateUser", resources=created(USER), keys=_creation_keys)
 async def create_user(ctx: Context, request: CreateUserRequestTypeDef) -> dict[str, object]:
     """https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html."""
     name = request["UserName"]
-    stmt = select(users.c.user_name).where(users.c.account == ctx.account, users.c.user_name == name)
-    if (await ctx.tx.execute(stmt)).one_or_none() is not None:
-        raise EntityAlreadyExistsException(f"User with name {name} already exists.")
+    await check_new_name(ctx, USER, name)
+    await check_account_quota(ctx, "UsersPerAccount", users)
+    boundary = request.get("PermissionsBoundary")
+    if boundary is not None:
+        await require_boundary(ctx, boundary)
     await ctx.tx.execute(
         insert(users).values(
             account=ctx.account,
             user_name=name,
             user_id=unique_id("AIDA"),
             path=request.get("Path", "/"),
+            permissions_boundary=boundary,
             created_at=ctx.clock.now(),
         )
     )
+    await add_tags(ctx, "user", name, request.get("Tags"))
     await touch_account(ctx.tx, ctx.account)
-    return {"User": user_view(ctx.account, await require_user(ctx, name))}
+    return {"User": await user_in_full(ctx, name)}
 
 
 @operation("iam:GetUser", resources=user_resources, reads=True)
 async def get_user(ctx: Context, request: GetUserRequestTypeDef) -> dict[str, object]:
     """https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetUser.html."""
-    name = await caller_or(ctx, request.get("UserName"))
-    return {"User": user_view(ctx.account, await require_user(ctx, name))}
+    return {"User": await user_in_full(ctx, await caller_or(ctx, request.get("UserName")))}
 
 
 @operation("iam:ListUsers", reads=True)
 async def list_users(ctx: Context, request: ListUsersRequestTypeDef) -> dict[str, object]:
-    """https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListUsers.html."""
-    rows, more = await page_by_name(
-        ctx, users, users.c.user_name, request.get("PathPrefix"), request.get("Marker"), request.get("MaxItems")
-    )
+    """https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListUsers.html: without boundaries and tags."""
+    rows, more = await page_by_name(ctx, users, users.c.user_name, request)
     return {"Users": [user_view(ctx.account, row) for row in rows], **more}
+
+
+@operation("iam:UpdateUser", resources=_renamed)
+async def update_user(ctx: Context, request: UpdateUserRequestTypeDef) -> dict[str, object]:
+    """https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateUser.html: what belongs to the user goes with the name."""
+    old = request["UserName"]
+    row = await require_user(ctx, old)
+    new = request.get("NewUserName", old)
+    if new != old:
+        taken = await name_taken(ctx.tx, ctx.account, users, users.c.user_name, new)
+        if taken not in (None, old):
+            raise EntityAlreadyExistsException(f"User with name {new} already exists.")
+    stmt = update(users).where(users.c.account == ctx.account, users.c.user_name == old)
+    await ctx.tx.execute(stmt.values(user_name=new, path=request.get("NewPath", row.path)))
+    if new != old:
+        await _move_belongings(ctx, old, new)
+    await touch_account(ctx.tx, ctx.account)
+    return {}
+
+
+async def _move_belongings(ctx: Context, old: str, new: str) -> None:
+    by_user: tuple[Table, ...] = (access_keys, group_members, login_profiles, mfa_devices)
+    for table in by_user:
+        stmt = update(table).where(table.c.account == ctx.account, table.c.user_name == old)
+        await ctx.tx.execute(stmt.values(user_name=new))
+    by_entity: tuple[Table, ...] = (inline_policies, attached_policies, action_uses)
+    for table in by_entity:
+        stmt = update(table).where(
+            table.c.account == ctx.account, table.c.entity_kind == "user", table.c.entity_name == old
+        )
+        await ctx.tx.execute(stmt.values(entity_name=new))
+    await move_tags(ctx.tx, ctx.account, "user", old, new)
 
 
 @operation("iam:DeleteUser", resources=user_resources)
@@ -114,18 +179,30 @@ async def delete_user(ctx: Context, request: DeleteUserRequestTypeDef) -> dict[s
     """https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteUser.html."""
     name = request["UserName"]
     await require_user(ctx, name)
-    keys = select(access_keys.c.access_key_id).where(
-        access_keys.c.account == ctx.account, access_keys.c.user_name == name
-    )
-    if (await ctx.tx.execute(keys)).first() is not None:
-        raise DeleteConflictException("Cannot delete entity, must delete access keys first.")
-    policies = select(inline_policies.c.policy_name).where(
-        inline_policies.c.account == ctx.account,
-        inline_policies.c.entity_kind == "user",
-        inline_policies.c.entity_name == name,
-    )
-    if (await ctx.tx.execute(policies)).first() is not None:
-        raise DeleteConflictException("Cannot delete entity, must delete policies first.")
+    await _check_nothing_left(ctx, name)
     await ctx.tx.execute(delete(users).where(users.c.account == ctx.account, users.c.user_name == name))
+    await ctx.tx.execute(
+        delete(action_uses).where(
+            action_uses.c.account == ctx.account,
+            action_uses.c.entity_kind == "user",
+            action_uses.c.entity_name == name,
+        )
+    )
+    await drop_tags(ctx.tx, ctx.account, "user", name)
     await touch_account(ctx.tx, ctx.account)
     return {}
+
+
+async def _check_nothing_left(ctx: Context, name: str) -> None:
+    """Raise DeleteConflict for the first thing that the user still has."""
+    by_user: tuple[tuple[Table, str], ...] = (
+        (access_keys, "must delete access keys first."),
+        (login_profiles, "must delete login profile first."),
+        (mfa_devices, "must delete MFA device first."),
+        (group_members, "must remove users from group first."),
+    )
+    for table, what in by_user:
+        stmt = select(table.c.user_name).where(table.c.account == ctx.account, table.c.user_name == name)
+        if (await ctx.tx.execute(stmt)).first() is not None:
+            raise DeleteConflictException(f"Cannot delete entity, {what}")
+    await check_without_policies(ctx, "user", name)

@@ -418,6 +418,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", name=op.f("pk_iam_accounts")),
     )
     op.create_table(
+        "iam_action_uses",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("entity_kind", sa.String(length=8), nullable=False),
+        sa.Column("entity_name", sa.String(length=64), nullable=False),
+        sa.Column("action", sa.String(length=192), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "entity_kind", "entity_name", "action", name=op.f("pk_iam_action_uses")),
+    )
+    op.create_table(
         "iam_attached_policies",
         sa.Column("account", sa.String(length=12), nullable=False),
         sa.Column("entity_kind", sa.String(length=8), nullable=False),
@@ -493,6 +503,7 @@ def upgrade() -> None:
         "iam_login_profiles",
         sa.Column("account", sa.String(length=12), nullable=False),
         sa.Column("user_name", sa.String(length=64), nullable=False),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
         sa.Column("password", sa.LargeBinary(), nullable=False),
         sa.Column("reset_required", sa.Boolean(), nullable=False),
         sa.Column("previous", sa.Text(), nullable=False),
@@ -531,6 +542,7 @@ def upgrade() -> None:
         sa.Column("user_name", sa.String(length=64), nullable=True),
         sa.Column("enabled_at", sa.BigInteger(), nullable=True),
         sa.Column("last_step", sa.Integer(), nullable=False),
+        sa.Column("drift", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("account", "device_name", name=op.f("pk_iam_mfa_devices")),
     )
@@ -573,14 +585,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", "role_name", name=op.f("pk_iam_roles")),
     )
     op.create_table(
-        "iam_service_uses",
+        "iam_sts_preferences",
         sa.Column("account", sa.String(length=12), nullable=False),
-        sa.Column("entity_kind", sa.String(length=8), nullable=False),
-        sa.Column("entity_name", sa.String(length=64), nullable=False),
-        sa.Column("service", sa.String(length=64), nullable=False),
-        sa.Column("region", sa.String(length=32), nullable=False),
-        sa.Column("used_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("account", "entity_kind", "entity_name", "service", name=op.f("pk_iam_service_uses")),
+        sa.Column("global_endpoint_token_version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_iam_sts_preferences")),
     )
     op.create_table(
         "iam_tags",
@@ -725,7 +733,7 @@ def downgrade() -> None:
     op.drop_table("idempotency_tokens")
     op.drop_table("iam_users")
     op.drop_table("iam_tags")
-    op.drop_table("iam_service_uses")
+    op.drop_table("iam_sts_preferences")
     op.drop_table("iam_roles")
     op.drop_table("iam_role_deletions")
     op.drop_table("iam_password_policies")
@@ -753,6 +761,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_iam_attached_policies_policy")
 
     op.drop_table("iam_attached_policies")
+    op.drop_table("iam_action_uses")
     op.drop_table("iam_accounts")
     op.drop_table("iam_account_revisions")
     op.drop_table("iam_account_aliases")
