@@ -7,8 +7,10 @@ when somebody asks for it. The service `roadstead`, which AWS does not have, is 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -105,6 +107,13 @@ def actions_of(service: str) -> tuple[str, ...]:
     if service == OWN_SERVICE:
         return tuple(each.name for each in _own().actions)
     return tuple(_AWS.actions.get_actions_for_service(service)) if _AWS.services.service_exists(service) else ()
+
+
+@cache
+def service_names() -> Mapping[str, str]:
+    """AWS's services by their prefix in actions: `ecs` is Amazon Elastic Container Service."""
+    keys: list[str] = _AWS.services.get_service_keys()
+    return MappingProxyType({key: str(_AWS.services.get_service_name(key)) for key in keys})
 
 
 @cache
