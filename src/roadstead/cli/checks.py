@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from roadstead.cli.failure import CommandFailed
 from roadstead.cli.settings import Config
 
@@ -19,3 +21,26 @@ def check(config: Config) -> None:
         raise CommandFailed(f"--account takes twelve digits, not {config.account!r}")
     if (config.state or config.peers) and config.database is None:
         raise CommandFailed("several servers need one database that all of them reach: add --database postgresql://…")
+    if config.iam_quotas:
+        _check_quotas(config.iam_quotas)
+
+
+def _check_quotas(quotas: Mapping[str, int]) -> None:
+    from roadstead.services.iam.quotas import ADJUSTABLE
+
+    for name, number in quotas.items():
+        if name not in ADJUSTABLE:
+            raise CommandFailed(f"--iam-quota knows {', '.join(ADJUSTABLE)}, not {name!r}")
+        if not 0 < number <= ADJUSTABLE[name][1]:
+            raise CommandFailed(f"--iam-quota {name}={number}: AWS raises it to {ADJUSTABLE[name][1]} at most")
+
+
+def read_quotas(texts: Iterable[str]) -> dict[str, int]:
+    """The quotas of `NAME=NUMBER` texts; raises CommandFailed."""
+    found: dict[str, int] = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        if not number.isdecimal():
+            raise CommandFailed(f"--iam-quota takes NAME=NUMBER, not {text!r}")
+        found[name] = int(number)
+    return found

@@ -51,6 +51,7 @@ def server(
         fargate_runtime=config.fargate_runtime,
         database=config.database,
         state=Path(config.state) if config.state else None,
+        iam_quotas=config.iam_quotas,
     )
     try:
         run_server(settings)

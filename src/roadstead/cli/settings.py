@@ -55,12 +55,22 @@ PeersOption = Annotated[
     ),
 ]
 
+QuotasOption = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--iam-quota",
+        negative="",
+        help="NAME=NUMBER: a quota of IAM that AWS raises on request (RolesPerAccount=5000); repeatable.",
+    ),
+]
+
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A deployment's settings.
 
     `database` is a URL, None for SQLite below the data directory. `state` is the directory of master key and blobs that servers of
-    one database share, None for one below the data directory; `peers` are the endpoints of those other servers.
+    one database share, None for one below the data directory; `peers` are the endpoints of those other servers. `iam_quotas` are
+    those that differ from AWS's defaults.
     """
 
     listen: str = DEFAULT_LISTEN
@@ -70,6 +80,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     database: str | None = None
     state: str | None = None
     peers: tuple[str, ...] = ()
+    iam_quotas: dict[str, int] = {}
 
     @property
     def host(self) -> str:

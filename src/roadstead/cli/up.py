@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from roadstead.cli.checks import check
+from roadstead.cli.checks import check, read_quotas
 from roadstead.cli.failure import require_root
 from roadstead.cli.settings import (
     Config,
@@ -15,6 +15,7 @@ from roadstead.cli.settings import (
     DataOption,
     FargateRuntime,
     PeersOption,
+    QuotasOption,
     StateOption,
     resolve_data,
 )
@@ -33,6 +34,7 @@ def up(
     database: DatabaseOption = None,
     state: StateOption = None,
     peers: PeersOption = (),
+    iam_quotas: QuotasOption = (),
 ) -> None:
     """Start Roadstead on this host and keep it running; needs root."""
     require_root()
@@ -45,6 +47,7 @@ def up(
         database=database,
         state=str(state.expanduser().resolve()) if state else None,
         peers=peers,
+        iam_quotas=read_quotas(iam_quotas),
     )
     check(config)
 

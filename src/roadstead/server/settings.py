@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from roadstead.kernel.ids import directory_tag
@@ -15,7 +16,8 @@ class ServerSettings:
     """Where the server keeps its state and listens.
 
     `database` is a PostgreSQL URL, None for SQLite below `data_dir`. `state` is the directory of the master key and the blobs, None
-    for one below `data_dir`. Servers that share a database share those too; each has a `data_dir` of its own.
+    for one below `data_dir`. Servers that share a database share those too; each has a `data_dir` of its own. `iam_quotas` are those
+    that differ from AWS's defaults.
     """
 
     data_dir: Path
@@ -26,6 +28,7 @@ class ServerSettings:
     fargate_runtime: str = "gvisor"
     database: str | None = None
     state: Path | None = None
+    iam_quotas: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def shared(self) -> bool:
@@ -62,6 +65,7 @@ class ServerSettings:
             region=self.region,
             fargate_runtime=self.fargate_runtime,
             registry_wildcard=wildcard_resolves(),
+            iam_quotas=self.iam_quotas,
         )
 
 
