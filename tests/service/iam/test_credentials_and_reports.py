@@ -7,11 +7,13 @@ import io
 import json
 import time
 from base64 import b32decode
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.support.server import Account, refusal
 
+from roadstead.access.master_key import MasterKey
+from roadstead.services.iam.api import use_mfa_code
 from roadstead.services.iam.credential_report import COLUMNS
 from roadstead.services.iam.totp import code_at, step_at
 from roadstead.services.iam.uses import INTERVAL_SECONDS
@@ -98,6 +100,28 @@ def test_virtual_mfa_devices(admin: Account):
     iam.deactivate_mfa_device(**device)
     iam.delete_virtual_mfa_device(SerialNumber=serial)
     assert iam.list_virtual_mfa_devices()["VirtualMFADevices"] == []
+
+
+def test_a_code_proves_its_user_once(admin: Account):
+    iam, server = admin.iam, admin.server
+    iam.create_user(UserName="bob")
+    made = iam.create_virtual_mfa_device(VirtualMFADeviceName="phone")["VirtualMFADevice"]
+    serial, seed, now = made["SerialNumber"], b32decode(made["Base32StringSeed"]), datetime.now(UTC)
+    code = code_at(seed, step_at(now) + 5)
+    master = MasterKey.load(server.settings.master_key)
+
+    def proves(user: str, code: str, at: datetime) -> bool:
+        return server.run(
+            lambda tx: use_mfa_code(tx, master=master, account=admin.id, user=user, serial=serial, code=code, now=at)
+        )
+
+    later = now + timedelta(seconds=150)
+    assert not proves("bob", code, later)
+    iam.enable_mfa_device(UserName="bob", SerialNumber=serial, **codes(seed))
+    assert not proves("bob", code, now)
+    assert not proves("admin", code, later)
+    assert proves("bob", code, later)
+    assert not proves("bob", code, later)
 
 
 def test_service_linked_roles(admin: Account):
