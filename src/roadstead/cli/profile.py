@@ -9,14 +9,18 @@ import os
 import re
 from pathlib import Path
 
+from roadstead.kernel.people import person_home
 from roadstead.server.files import Credentials
 
 NAME = "roadstead"
 
 
 def write_profile(credentials: Credentials, home: Path | None = None) -> None:
-    """Put endpoint, region and keys under the profile's name; every other line of the files stays as it is."""
-    folder = (home or Path.home()) / ".aws"
+    """Put endpoint, region and keys under the profile's name; every other line of the files stays as it is, and so does their owner.
+
+    The files are those of whoever typed the command, behind sudo too.
+    """
+    folder = (home or person_home()) / ".aws"
     config = Path(os.environ.get("AWS_CONFIG_FILE") or folder / "config")
     shared = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or folder / "credentials")
     _replace_section(
@@ -45,14 +49,28 @@ def with_section(text: str, section: str, values: dict[str, str]) -> str:
 
 
 def _replace_section(path: Path, section: str, values: dict[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = path.resolve()  # a link, as dotfile managers make it, stays one
+    _make_folder(path.parent)
     before = path.read_text() if path.exists() else ""
     after = with_section(before, section, values)
     if after == before:
         return
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+    mode, owner = (path.stat().st_mode & 0o777, path.stat()) if path.exists() else (0o600, path.parent.stat())
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(fd, "w") as file:
         file.write(after)
+        if os.geteuid() == 0:
+            os.fchown(fd, owner.st_uid, owner.st_gid)
     temporary.replace(path)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder that belongs to the owner of the one it lies in, when it is missing."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        owner = folder.parent.stat()
+        os.chown(folder, owner.st_uid, owner.st_gid)

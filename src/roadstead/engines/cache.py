@@ -20,8 +20,10 @@ import msgspec
 
 from roadstead.engines.errors import EngineError, UnknownEngine
 from roadstead.engines.recipe import Recipe
+from roadstead.kernel.people import person_home
 
 MANIFEST = "manifest.json"
+_FOLDER = Path("roadstead", "engines")
 
 
 class FileRecord(msgspec.Struct, frozen=True):
@@ -113,10 +115,15 @@ class Cache:
 
     @classmethod
     def default(cls) -> Cache:
-        """The user's: $XDG_CACHE_HOME/roadstead/engines, or ~/.cache/roadstead/engines (XDG base directories)."""
+        """The user's: $XDG_CACHE_HOME/roadstead/engines, or ~/.cache/roadstead/engines (XDG base directories).
+
+        Behind sudo it is the caller's, where that has engines already: root need not build again what `make setup` built.
+        """
         configured = os.environ.get("XDG_CACHE_HOME", "")
-        base = Path(configured) if Path(configured).is_absolute() else Path.home() / ".cache"
-        return cls(base / "roadstead" / "engines")
+        if Path(configured).is_absolute():
+            return cls(Path(configured) / _FOLDER)
+        callers = person_home() / ".cache" / _FOLDER
+        return cls(callers if callers.is_dir() else Path.home() / ".cache" / _FOLDER)
 
     def place(self, recipe: Recipe, key: str) -> Path:
         """Where a recipe's installation with this key lies."""

@@ -1,6 +1,12 @@
 from __future__ import annotations
 
-from roadstead.cli.profile import with_section
+import os
+from pathlib import Path
+
+import pytest
+
+from roadstead.cli.profile import with_section, write_profile
+from roadstead.server.files import Credentials
 
 VALUES = {"region": "us-east-1"}
 SECTION = "[profile roadstead]\nregion = us-east-1\n"
@@ -17,3 +23,35 @@ def test_an_old_one_is_replaced_and_all_others_stay():
     after = with_section(before, "profile roadstead", VALUES)
     assert after == f"# mine\n[default]\na = b\n{SECTION}[profile roadstead2]\nc = d\n"
     assert with_section(after, "profile roadstead", VALUES) == after
+
+
+KEY = Credentials(
+    account="000000000000", region="us-east-1", endpoint="http://x", access_key_id="A", secret_access_key="S"
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("AWS_CONFIG_FILE", raising=False)
+    monkeypatch.delenv("AWS_SHARED_CREDENTIALS_FILE", raising=False)
+    return tmp_path
+
+
+def test_files_behind_links_are_written_and_the_links_stay(home: Path):
+    (home / ".aws").mkdir()
+    elsewhere = home / "dotfiles"
+    elsewhere.write_text("[default]\n")
+    (home / ".aws" / "config").symlink_to(elsewhere)
+    write_profile(KEY, home)
+    assert (home / ".aws" / "config").is_symlink()
+    assert "[profile roadstead]" in elsewhere.read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes files for others")
+def test_what_root_writes_belongs_to_the_owner_of_the_home(home: Path):
+    os.chown(home, 1234, 1234)
+    write_profile(KEY, home)
+    (home / ".aws" / "config").write_text("")
+    write_profile(KEY, home)
+    for path in (home / ".aws", home / ".aws" / "config", home / ".aws" / "credentials"):
+        assert (path.stat().st_uid, path.stat().st_gid) == (1234, 1234)

@@ -99,3 +99,13 @@ def test_the_default_place(monkeypatch: pytest.MonkeyPatch, variable: str, expec
     monkeypatch.setenv("HOME", "/home/me")
     expected = expected.replace("~", "/home/me/.cache/roadstead/engines")
     assert Cache.default().root == Path(expected)
+
+
+def test_behind_sudo_the_callers_engines_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    caller, root = tmp_path / "caller", tmp_path / "root"
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(root))
+    monkeypatch.setattr("roadstead.engines.cache.person_home", lambda: caller)
+    assert Cache.default().root == root / ".cache/roadstead/engines"
+    (caller / ".cache/roadstead/engines").mkdir(parents=True)
+    assert Cache.default().root == caller / ".cache/roadstead/engines"
