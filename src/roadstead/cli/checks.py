@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from roadstead.cli.failure import CommandFailed
 from roadstead.cli.settings import Config
 
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")
+
 
 def check(config: Config) -> None:
     """Raise CommandFailed for settings that can't work, or that would put keys on a wire in the clear."""
     host, _, port = config.listen.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+    if ":" in host and not (host.startswith("[") and host.endswith("]")) and "//" not in host:
+        raise CommandFailed(f"--listen takes an IPv6 address in brackets: [{host}]:{port}")
+    if "//" in host or not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise CommandFailed(f"--listen takes HOST:PORT, not {config.listen!r}")
     if config.host not in ("127.0.0.1", "::1", "localhost"):
         raise CommandFailed(
@@ -19,6 +24,8 @@ def check(config: Config) -> None:
         )
     if len(config.account) != 12 or not config.account.isdecimal():
         raise CommandFailed(f"--account takes twelve digits, not {config.account!r}")
+    if not _REGION.fullmatch(config.region):
+        raise CommandFailed(f"--region takes a name such as us-east-1, not {config.region!r}")
     if (config.state or config.peers) and config.database is None:
         raise CommandFailed("several servers need one database that all of them reach: add --database postgresql://…")
     if config.iam_quotas:

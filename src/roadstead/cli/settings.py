@@ -17,7 +17,7 @@ FargateRuntime = Literal["gvisor", "runc"]
 
 
 class NotUpYet(Exception):
-    """No deployment was ever started in this data directory."""
+    """No deployment was ever started in this data directory, or it is another user's; the text says what to do."""
 
 
 def default_data() -> Path:
@@ -103,7 +103,13 @@ def read_config(data: Path) -> Config:
     try:
         return msgspec.json.decode((data / FILE).read_bytes(), type=Config)
     except FileNotFoundError:
-        raise NotUpYet(f"nothing was started in {data}; run: roadstead up --data {data}") from None
+        raise NotUpYet(f"nothing was started in {data}; run: roadstead up --data {data}{_sudo_hint()}") from None
+    except PermissionError:
+        raise NotUpYet(f"{data} belongs to another user; try sudo") from None
+
+
+def _sudo_hint() -> str:
+    return "" if os.geteuid() == 0 else " (what root started is seen with sudo only)"
 
 
 def write_config(data: Path, config: Config) -> None:
