@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
+from roadstead.cli.failure import CommandFailed
 from roadstead.gateway.coverage import coverage as measure
 from roadstead.server import operations
 
@@ -21,6 +22,9 @@ def coverage(
 ) -> None:
     """Print how many operations of each service are built, or with SERVICE each operation's name."""
     found = [c for c in measure(operations.DECLARED) if service in (None, c.service)]
+    if not found:
+        known = ", ".join(c.service for c in measure(operations.DECLARED))
+        raise CommandFailed(f"no service is called {service}; there are: {known}")
     if json:
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
         return

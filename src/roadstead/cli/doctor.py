@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -10,18 +9,18 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
+from roadstead.cli.settings import DataOption, resolve_data
 from roadstead.engines.catalog import Catalog
 from roadstead.engines.checkup import Finding, Verdict, examine
 
 app = App(name="doctor", help="Check whether this machine can run Roadstead, and say what is missing.")
 
-_DEFAULT_DATA = Path("/var/lib/roadstead")
 _STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.PROBLEM: "bold red"}
 
 
 @app.default
 async def doctor(
-    *, data: Path = _DEFAULT_DATA, as_json: Annotated[bool, Parameter(name="--json", negative=())] = False
+    *, data: DataOption = None, as_json: Annotated[bool, Parameter(name="--json", negative=())] = False
 ) -> int:
     """Look at privileges, cgroups, kernel, name resolution, disk and engines. Exit status 1 when there is a problem.
 
@@ -33,7 +32,7 @@ async def doctor(
         Print a list of findings for programs.
 
     """
-    findings = await examine(Catalog.load(), data)
+    findings = await examine(Catalog.load(), resolve_data(data))
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(findings), indent=2).decode())
     else:

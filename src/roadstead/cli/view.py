@@ -39,7 +39,8 @@ def ready_text(data: Path, config: Config, seconds: float) -> str:
     return (
         f"Ready in {seconds:.2f} s · {config.endpoint} · account {config.account} · {config.region}"
         f" · Fargate on {config.fargate_runtime}\n"
-        f'Use it: eval "$(roadstead env --data {data})" && aws ecs list-clusters   (Ctrl-C stops and frees everything)'
+        f'Use it: eval "$(roadstead env --data {data})" && aws ecs list-clusters\n'
+        f"Ctrl-C here, or `roadstead down --data {data}`, stops and frees everything."
     )
 
 
