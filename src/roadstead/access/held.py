@@ -39,6 +39,14 @@ class Held:
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyText:
+    """A policy as it was written, and where it is kept."""
+
+    text: str
+    source: PolicySource
+
+
 async def managed_document(tx: Transaction, arn: str) -> str | None:
     """The default version of a managed policy, AWS's or a customer's; None when there is none with exactly this ARN."""
     if arn.startswith(PREFIX):
@@ -71,15 +79,13 @@ async def read_held(tx: Transaction, account: str, kind: str, name: str) -> Held
         return Held()
     entities = [(kind, name)]
     if kind == "user":
-        stmt = select(group_members.c.group_name).where(
-            group_members.c.account == account, group_members.c.user_name == name
-        )
-        entities += [("group", str(found.group_name)) for found in (await tx.execute(stmt)).all()]
-    policies = [policy for entity in entities for policy in await _policies_of(tx, account, *entity)]
+        entities += [("group", group) for group in await groups_of(tx, account, name)]
+    policies = [_compiled(text) for entity in entities for text in await policy_texts(tx, account, *entity)]
     boundary = None
     if row.permissions_boundary is not None:
         arn = str(row.permissions_boundary)
-        boundary = await _managed(tx, arn, PolicyKind.BOUNDARY) or _empty(arn, PolicyKind.BOUNDARY)
+        limit = await managed_text(tx, arn, PolicyKind.BOUNDARY)
+        boundary = _compiled(limit) if limit is not None else _empty(arn, PolicyKind.BOUNDARY)
     stmt = select(tags.c.tag_key, tags.c.tag_value).where(
         tags.c.account == account, tags.c.entity_kind == kind, tags.c.entity_name == name
     )
@@ -97,33 +103,49 @@ async def read_service_control(tx: Transaction, account: str) -> ServiceControl:
     return ((CompiledPolicy(parse_policy(str(text)), source),),)
 
 
-async def _policies_of(tx: Transaction, account: str, kind: str, name: str) -> list[CompiledPolicy]:
+async def policy_texts(tx: Transaction, account: str, kind: str, name: str) -> list[PolicyText]:
+    """The inline and attached policies of one `user`, `group` or `role`; a user's groups are asked apart."""
     inline, attached = inline_policies.c, attached_policies.c
     stmt = select(inline.policy_name, inline.document).where(
         inline.account == account, inline.entity_kind == kind, inline.entity_name == name
     )
     found = [
-        CompiledPolicy(
-            parse_policy(str(row.document)), PolicySource(str(row.policy_name), PolicyKind.IDENTITY, Origin(kind))
-        )
+        PolicyText(str(row.document), PolicySource(str(row.policy_name), PolicyKind.IDENTITY, Origin(kind)))
         for row in (await tx.execute(stmt)).all()
     ]
     stmt = select(attached.policy_arn).where(
         attached.account == account, attached.entity_kind == kind, attached.entity_name == name
     )
     for row in (await tx.execute(stmt)).all():
-        policy = await _managed(tx, str(row.policy_arn), PolicyKind.IDENTITY)
+        policy = await managed_text(tx, str(row.policy_arn), PolicyKind.IDENTITY)
         if policy is not None:
             found.append(policy)
     return found
 
 
-async def _managed(tx: Transaction, arn: str, kind: PolicyKind) -> CompiledPolicy | None:
+async def managed_text(tx: Transaction, arn: str, kind: PolicyKind) -> PolicyText | None:
+    """A managed policy in its part as `kind`; None when there is none with this ARN."""
     text = await managed_document(tx, arn)
     if text is None:
         return None
-    origin = Origin.AWS_MANAGED if arn.startswith(PREFIX) else Origin.USER_MANAGED
-    return compiled_text(text, PolicySource(arn, kind, origin))
+    return PolicyText(
+        text, PolicySource(arn, kind, Origin.AWS_MANAGED if arn.startswith(PREFIX) else Origin.USER_MANAGED)
+    )
+
+
+async def groups_of(tx: Transaction, account: str, user: str) -> list[str]:
+    """The names of a user's groups."""
+    stmt = select(group_members.c.group_name).where(
+        group_members.c.account == account, group_members.c.user_name == user
+    )
+    return [str(row.group_name) for row in (await tx.execute(stmt.order_by(group_members.c.group_name))).all()]
+
+
+def _compiled(policy: PolicyText) -> CompiledPolicy:
+    """Managed policies are shared by many identities, and compiled once for all."""
+    if policy.source.origin in (Origin.AWS_MANAGED, Origin.USER_MANAGED):
+        return compiled_text(policy.text, policy.source)
+    return CompiledPolicy(parse_policy(policy.text), policy.source)
 
 
 def _empty(arn: str, kind: PolicyKind) -> CompiledPolicy:
