@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.deployment import PROGRAM, LiveDeployment, web_image
+from tests.support.deployment import PROGRAM, LiveDeployment, until, web_image
 from tests.support.namespaces import PlayedHost
 from tests.system.lifecycle.conftest import MakeDeployment, connect, exports, text_of
 
@@ -210,11 +210,12 @@ def test_two_side_by_side(deployment_of: MakeDeployment, tmp_path: Path):
         uri = deployment.push(web_image(tmp_path / str(deployment.port)), "web", "web")
         deployment.define("web", uri, deployment.role("exec"))
         arn = deployment.run_task("web")
-        address = deployment.serving(arn)
+        address = deployment.address(deployment.wait_for(arn, "RUNNING"))
+        if deployment is first:
+            deployment.serving(arn)
         vpc = deployment.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
         asked = f"import urllib.request as r; print(r.urlopen('http://{address}/').read())"
-        inside = connect(deployment, vpc, sys.executable, "-c", asked)
-        assert "It runs." in inside.stdout, text_of(inside)
+        until(lambda: "It runs." in connect(deployment, vpc, sys.executable, "-c", asked).stdout, "the page", 20)  # noqa: B023
         if deployment is first:
             assert "It runs." in deployment.fetch(address)
     first.down()

@@ -176,22 +176,31 @@ class Runtime:
         await self._sandboxes.start(self._task_of.get(container_id, ""))
         if (spec := self._unmade.get(container_id)) is not None:
             await self._make_late(spec)
-            self._forget_unmade(container_id)
         try:
             pid = await self._containers.start(container_id)
         except ContainerdError as error:
             raise CannotStartContainer(processes.explain(str(error))) from error
+        self._forget_unmade(container_id)
         if (task := self._unlimited.pop(self._task_of.get(container_id, ""), None)) is not None:
             await asyncio.to_thread(self.cgroups.limit_cpu, task.id, task.cpu_units)
         return pid
 
     async def _make_late(self, spec: ContainerSpec) -> None:
-        """Make a container that was only noted, unless an attempt that lost sight of containerd made it after all."""
+        """Make a container that was only noted, unless an attempt that lost sight of containerd made it after all.
+
+        One that such an attempt began to start is made anew: gVisor's shim gives a start up half-way when containerd dies, and leaves a
+        container that is stopped, or says that it runs and does not.
+        """
         if spec.id in self._half_made:
             if await self._containers.state_of(spec.id) is ContainerState.CREATED:
                 self._exits.expect(spec.id)
                 return
-            await self._containers.delete(spec.id)
+            self._making.add(spec.id)  # the end of what is thrown away is nobody's news
+            try:
+                await self._exits.forget(spec.id)
+                await self._containers.delete(spec.id)
+            finally:
+                self._making.discard(spec.id)
         self._half_made.add(spec.id)
         await self._make(spec, self._tasks[spec.task_id])
 
