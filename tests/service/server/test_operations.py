@@ -13,7 +13,7 @@ from roadstead.services.operation import OPERATIONS
 ACTION = re.compile(r"[a-z0-9-]+:[A-Z][A-Za-z]+")
 OPEN_TO_ALL = {"sts:GetCallerIdentity"}
 """IAM never asks about these (https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html)."""
-READING = ("Describe", "List", "Get", "BatchGet", "BatchCheck", "Filter", "Discover", "Decode")
+READING = ("Describe", "List", "Get", "BatchGet", "BatchCheck", "Filter", "Discover", "Decode", "Simulate")
 
 
 @pytest.mark.parametrize("name", sorted(DECLARED))
