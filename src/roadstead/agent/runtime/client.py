@@ -44,13 +44,15 @@ _BY_STATUS: dict[Status, type[ContainerdError]] = {
     Status.FAILED_PRECONDITION: FailedPrecondition,
 }
 _AWAY = frozenset({Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED, Status.CANCELLED})
+_GO_AWAY = ("context deadline exceeded", "context canceled")
+"""How Go words an end of patience that containerd passes on from a shim without its status, at the end of the message."""
 _LOST_CONNECTION = (OSError, ProtocolError, StreamTerminatedError, TimeoutError)
 
 
 def translate(error: GRPCError) -> ContainerdError | ContainerdUnavailable:
     """The typed error for a gRPC status."""
     message = error.message or error.status.name
-    if error.status in _AWAY:
+    if error.status in _AWAY or (error.status is Status.UNKNOWN and message.endswith(_GO_AWAY)):
         return ContainerdUnavailable(message)
     return _BY_STATUS.get(error.status, ContainerdError)(message)
 
