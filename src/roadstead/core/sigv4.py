@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_to_bytes
+
+import msgspec
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
@@ -19,8 +20,7 @@ EMPTY_SHA256 = sha256(b"").hexdigest()
 DATE_FORMAT = "%Y%m%dT%H%M%SZ"
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True):
     """A credential scope; `date` is `YYYYMMDD`."""
 
     date: str
@@ -31,15 +31,18 @@ class Scope:
         return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
 
-@dataclass(frozen=True, slots=True)
-class SignableRequest:
-    """What a signature covers. `path` and `query` are as on the wire (encoded); header names are lower case."""
+class SignableRequest(msgspec.Struct, frozen=True):
+    """What a signature covers. `path` and `query` are as on the wire (encoded); header names are lower case.
+
+    `encoded_once` is S3's way to sign a path: every segment counts and none is encoded twice.
+    """
 
     method: str
     path: str
     query: str
     headers: Mapping[str, str]
     payload_hash: str
+    encoded_once: bool = False
 
 
 def canonical_path(path: str) -> str:
@@ -55,6 +58,11 @@ def canonical_path(path: str) -> str:
     if kept and path.endswith("/"):
         normal += "/"
     return quote(normal, safe="/-_.~")
+
+
+def plain_path(path: str) -> str:
+    """The path, decoded and encoded by RFC 3986, as S3 signs it: empty and dot segments are part of a key."""
+    return quote(unquote_to_bytes(path.encode("latin-1")), safe="/-_.~") or "/"
 
 
 def canonical_query(query: str, *, without: str | None = None) -> str:
@@ -79,7 +87,7 @@ def canonical_request(request: SignableRequest, signed_headers: Iterable[str], *
     return "\n".join(
         (
             request.method,
-            canonical_path(request.path),
+            plain_path(request.path) if request.encoded_once else canonical_path(request.path),
             canonical_query(request.query, without=without),
             *lines,
             "",
@@ -139,7 +147,7 @@ def sign(
     headers = {**request.headers, **added}
     names = sorted(headers)
     scope = Scope(amz_date[:8], region, service)
-    full = SignableRequest(request.method, request.path, request.query, headers, request.payload_hash)
+    full = msgspec.structs.replace(request, headers=headers)
     signed = signature(full, names, secret=secret, amz_date=amz_date, scope=scope)
     added["authorization"] = (
         f"{ALGORITHM} Credential={access_key_id}/{scope}, SignedHeaders={';'.join(names)}, Signature={signed}"

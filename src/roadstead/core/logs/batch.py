@@ -35,9 +35,14 @@ class Accepted:
     too_new_start: int | None = None
 
 
+def event_bytes(message: str) -> int:
+    """What an event counts as: its UTF-8 bytes and 26."""
+    return len(message.encode()) + EVENT_OVERHEAD_BYTES
+
+
 def batch_bytes(messages: Sequence[str]) -> int:
-    """What a batch counts as: UTF-8 bytes and 26 for each event."""
-    return sum(len(m.encode()) + EVENT_OVERHEAD_BYTES for m in messages)
+    """What a batch counts as."""
+    return sum(event_bytes(message) for message in messages)
 
 
 def accept(timestamps: Sequence[int], size: int, *, now_ms: int, retention_ms: int | None) -> Accepted:

@@ -6,23 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import msgspec
+
 from roadstead.core.policy.arn_pattern import compile_arn, in_full
 from roadstead.core.policy.conditions.compiled import Holds, compile_condition
 from roadstead.core.policy.context import RequestContext
-from roadstead.core.policy.document import parse_policy
+from roadstead.core.policy.document import PolicyShape, keys_of, parse_policy
 from roadstead.core.policy.elements import Condition, Effect, PolicyDocument, Statement
 from roadstead.core.policy.glob import matches
 from roadstead.core.policy.principals import Grant, GrantOf, Requester, compile_principals
-from roadstead.core.policy.trace import Missed, Obstacle, PolicySource, StatementRef
+from roadstead.core.policy.trace import Missed, Obstacle, PolicyKind, PolicySource, StatementRef
 from roadstead.core.policy.variables import TextTest
 
 _ANY_VENDOR = "*"
 _REMEMBERED_ACTIONS = 1024
 """Actions whose statements a policy remembers: more than a caller uses; a simulation may ask for any number of them."""
+_SHAPES = {PolicyKind.RESOURCE: PolicyShape.RESOURCE, PolicyKind.TRUST: PolicyShape.TRUST}
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One action on one resource. `resource_account` is whose the resource is; None where that makes no difference."""
 
     requester: Requester
@@ -37,11 +39,13 @@ class Request:
 class CompiledStatement:
     """One statement."""
 
-    __slots__ = ("_conditions", "_grant", "_resource", "effect", "ref")
+    __slots__ = ("_conditions", "_grant", "_resource", "effect", "keys", "ref")
 
     def __init__(self, statement: Statement, ref: StatementRef, *, variables: bool) -> None:
         self.ref = ref
         self.effect = statement.effect
+        self.keys = frozenset(key.lower() for key in keys_of(statement, variables=variables))
+        """The condition keys that it reads, in lower case."""
         self._resource = _resources(statement, variables)
         self._grant: GrantOf | None = compile_principals(statement)
         self._conditions: tuple[tuple[Condition, Holds], ...] = tuple(
@@ -78,6 +82,11 @@ class Acting:
 
     denies: tuple[CompiledStatement, ...]
     allows: tuple[CompiledStatement, ...]
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The condition keys that they read, in lower case: a decision can't tell a request without the others from one with them."""
+        return frozenset[str]().union(*(statement.keys for statement in (*self.denies, *self.allows)))
 
 
 class CompiledPolicy:
@@ -120,8 +129,8 @@ class CompiledPolicy:
 
 @lru_cache(maxsize=1024)
 def compiled_text(text: str, source: PolicySource) -> CompiledPolicy:
-    """The policy of a text that was accepted before, which many requests bring: those of a session. Raises MalformedPolicy."""
-    return CompiledPolicy(parse_policy(text), source)
+    """The policy of a text that was accepted before, which many requests bring: of a session, a resource. Raises MalformedPolicy."""
+    return CompiledPolicy(parse_policy(text, shape=_SHAPES.get(source.kind, PolicyShape.IDENTITY)), source)
 
 
 def _by_vendor(document: PolicyDocument) -> dict[str, list[tuple[int, Statement]]]:

@@ -74,15 +74,20 @@ def context_keys(document: PolicyDocument) -> tuple[str, ...]:
     """The condition keys that a policy reads, in its conditions and variables, each once and as it is written first."""
     found: dict[str, str] = {}
     for statement in document.statements:
-        texts = [*statement.resources, *statement.not_resources]
-        for condition in statement.conditions:
-            found.setdefault(condition.key.lower(), condition.key)
-            texts.extend(condition.values)
-        if document.has_variables:
-            for text in texts:
-                for key in variables_of(text):
-                    found.setdefault(key.lower(), key)
+        for key in keys_of(statement, variables=document.has_variables):
+            found.setdefault(key.lower(), key)
     return tuple(found.values())
+
+
+def keys_of(statement: Statement, *, variables: bool) -> Iterator[str]:
+    """The condition keys that a statement reads, as they are written."""
+    texts = [*statement.resources, *statement.not_resources]
+    for condition in statement.conditions:
+        yield condition.key
+        texts.extend(condition.values)
+    if variables:
+        for text in texts:
+            yield from variables_of(text)
 
 
 def _decode(text: str) -> object:

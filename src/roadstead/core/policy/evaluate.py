@@ -9,10 +9,12 @@ spares depends on how directly it names the principal.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
-from roadstead.core.policy.compile import CompiledPolicy, CompiledStatement, Request
+from msgspec.structs import replace
+
+from roadstead.core.policy.compile import Acting, CompiledPolicy, CompiledStatement, Request
 from roadstead.core.policy.context import RequestContext
 from roadstead.core.policy.elements import PolicyDocument
 from roadstead.core.policy.principals import Grant, Requester, RequesterKind
@@ -45,6 +47,12 @@ class PolicySet:
         """Whether the resource's policy is a trust policy."""
         return self.resource.source.kind if self.resource is not None else PolicyKind.RESOURCE
 
+    def keys(self, action: str) -> frozenset[str]:
+        """The condition keys, in lower case, that a decision about `action` may read; that of the resource's policy among them."""
+        limits = [self.identity, *self.service_control, self.session or ()]
+        single = [(policy,) for policy in (self.boundary, self.resource) if policy is not None]
+        return frozenset[str]().union(*(_acting(policies, action).keys for policies in (*limits, *single)))
+
 
 def evaluate(request: Request, policies: PolicySet) -> Verdict:
     """Decide one action on one resource."""
@@ -53,7 +61,7 @@ def evaluate(request: Request, policies: PolicySet) -> Verdict:
     denied = _explicit_deny(request, policies)
     if denied is not None:
         return denied
-    if not request.requester.outside_organisation:
+    if policies.service_control and not request.requester.outside_organisation:
         for level in policies.service_control:
             if _allow(level, request) is None:
                 return _implicit(PolicyKind.SERVICE_CONTROL, level, request)
@@ -144,7 +152,7 @@ def _resource_missing(request: Request, policies: PolicySet) -> Verdict:
 
 
 def _explicit_deny(request: Request, policies: PolicySet) -> Verdict | None:
-    if not request.requester.outside_organisation:
+    if policies.service_control and not request.requester.outside_organisation:
         for level in policies.service_control:
             if (found := _deny(level, request)) is not None:
                 return _denied(PolicyKind.SERVICE_CONTROL, found)
@@ -163,27 +171,34 @@ def _denied(kind: PolicyKind, statement: CompiledStatement) -> Verdict:
     return Verdict(Decision.EXPLICIT_DENY, kind, statement.ref)
 
 
-def _deny(policies: Sequence[CompiledPolicy], request: Request) -> CompiledStatement | None:
-    for policy in policies:
-        for statement in policy.acting(request.action).denies:
-            if statement.grant(request):
-                return statement
+def _deny(policies: tuple[CompiledPolicy, ...], request: Request) -> CompiledStatement | None:
+    for statement in _acting(policies, request.action).denies:
+        if statement.grant(request):
+            return statement
     return None
 
 
-def _allow(policies: Sequence[CompiledPolicy], request: Request) -> CompiledStatement | None:
-    for policy in policies:
-        for statement in policy.acting(request.action).allows:
-            if statement.grant(request):
-                return statement
+def _allow(policies: tuple[CompiledPolicy, ...], request: Request) -> CompiledStatement | None:
+    for statement in _acting(policies, request.action).allows:
+        if statement.grant(request):
+            return statement
     return None
 
 
-def _implicit(kind: PolicyKind, policies: Sequence[CompiledPolicy], request: Request) -> Verdict:
+@lru_cache(maxsize=4096)
+def _acting(policies: tuple[CompiledPolicy, ...], action: str) -> Acting:
+    """The statements of policies that name an action, in the order of the policies. Policies are known by their identity."""
+    each = [policy.acting(action) for policy in policies]
+    return Acting(
+        denies=tuple(statement for one in each for statement in one.denies),
+        allows=tuple(statement for one in each for statement in one.allows),
+    )
+
+
+def _implicit(kind: PolicyKind, policies: tuple[CompiledPolicy, ...], request: Request) -> Verdict:
     missed: list[Missed] = []
-    for policy in policies:
-        for statement in policy.acting(request.action).allows:
-            found = statement.missed(request)
-            if found is not None and len(missed) < _MISSED_SHOWN:
-                missed.append(found)
+    for statement in _acting(policies, request.action).allows:
+        found = statement.missed(request)
+        if found is not None and len(missed) < _MISSED_SHOWN:
+            missed.append(found)
     return Verdict(Decision.IMPLICIT_DENY, kind, missed=tuple(missed))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 from roadstead.core.policy.elements import Condition, Statement
 
 
@@ -81,8 +83,7 @@ class Decision(StrEnum):
     IMPLICIT_DENY = "implicitDeny"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """A decision with its reasons.
 
     `kind` is the kind of policy that decided: that holds the deny, that lacks an allow, or that allows. `statement` is the statement that

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.core.policy.policies import ACCOUNT, OTHER, REQUESTERS, SESSION, USER, Json, allow, policy
@@ -181,3 +182,12 @@ def test_decisions_are_repeatable_and_explained(found: PolicySet, request: Reque
         assert verdict.statement is not None
     if verdict.decision is not Decision.ALLOWED:
         assert verdict.kind is not None
+
+
+@quick
+@given(SETS, REQUESTS, st.sampled_from(["x:k", "x:m", "x:n"]))
+def test_a_key_that_nothing_reads_makes_no_difference(found: PolicySet, request: Request, key: str) -> None:
+    rest = {name: value for name, value in request.context.given.items() if name.lower() != key}
+    without = msgspec.structs.replace(request, context=RequestContext(rest))
+    if key not in found.keys(request.action):
+        assert evaluate(without, found) == evaluate(request, found)

@@ -1,0 +1,1 @@
+"""Lifecycle policies of image repositories: `document` reads one, `evaluate` says which images it expires or archives."""
