@@ -14,6 +14,7 @@ from roadstead.store.base import Store
 from roadstead.store.columns import BigSerial, Json, Timestamp
 from roadstead.store.errors import (
     CommitFailed,
+    DatabaseDiffers,
     DatabaseTooNew,
     NestedTransaction,
     ReadOnlyTransaction,
@@ -25,6 +26,7 @@ from roadstead.store.errors import (
 )
 from roadstead.store.lookup import Lookup
 from roadstead.store.metadata import metadata
+from roadstead.store.moments import Moments
 from roadstead.store.opening import open_store
 from roadstead.store.outbox import Event
 from roadstead.store.pagination import InvalidToken, Page, Scope, page
@@ -37,11 +39,13 @@ _ = own_tables  # imported so that the metadata is complete
 __all__ = [
     "BigSerial",
     "CommitFailed",
+    "DatabaseDiffers",
     "DatabaseTooNew",
     "Event",
     "InvalidToken",
     "Json",
     "Lookup",
+    "Moments",
     "NestedTransaction",
     "Page",
     "ReadOnlyTransaction",

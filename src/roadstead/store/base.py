@@ -80,7 +80,7 @@ class Store(ABC):
         return self.wakeups.subscribe(*topics)
 
     async def migrate(self) -> None:
-        """Bring the database to this program's revision, one server at a time; raises DatabaseTooNew. Every server does so first."""
+        """Bring the database to this program's revision, one server at a time; raises UnsuitableDatabase. Every server does so first."""
         await self.change_schema(migrations.upgrade)
         await self.run(create_missing_keys)
 

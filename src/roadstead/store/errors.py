@@ -38,5 +38,13 @@ class ReadOnlyTransaction(StoreError):
     """A write or an event inside of a snapshot."""
 
 
-class DatabaseTooNew(StoreError):
+class UnsuitableDatabase(StoreError):
+    """The database's tables are not what this program works on; trying again does not mend it."""
+
+
+class DatabaseTooNew(UnsuitableDatabase):
     """The database was migrated by a newer Roadstead than this one."""
+
+
+class DatabaseDiffers(UnsuitableDatabase):
+    """The database is at a revision of this program's by number, made when that was not released yet and had other tables."""

@@ -1,6 +1,6 @@
 """A process that writes for ever, and says what was acknowledged. The test ends it, at no moment that it chose.
 
-Usage: durability_child.py DIRECTORY LIMIT. Prints `row NAME` and `blob DIGEST` lines, each after its acknowledgement.
+Usage: durability_child.py DIRECTORY LIMIT. Prints `row NAME` and `blob LOCATION` lines, each after its acknowledgement.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ async def main(directory: Path, limit: int) -> None:
             digest = Digest("sha256", hashlib.sha256(data).hexdigest())
             upload = await blobs.create_upload()
             await blobs.append(upload, 0, data)
-            await blobs.seal(upload, digest)
-            say(f"blob {digest}")
+            sealed = await blobs.seal(upload, digest)
+            say(f"blob {sealed.location}")
 
     say("ready")
     await asyncio.gather(write_blobs(), *(write_rows(worker) for worker in range(6)))
     await store.close()
-    blobs.close()
+    await blobs.close()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,10 +25,10 @@ from roadstead.store.blobs import (
 
 
 @pytest.fixture
-def blobs(tmp_path: Path) -> Iterator[DiskBlobStore]:
+async def blobs(tmp_path: Path) -> AsyncIterator[DiskBlobStore]:
     store = DiskBlobStore(tmp_path / "blobs")
     yield store
-    store.close()
+    await store.close()
 
 
 def digest_of(data: bytes, algorithm: str = "sha256") -> Digest:
@@ -40,16 +40,16 @@ async def pieces(data: bytes, size: int) -> AsyncIterator[bytes]:
         yield data[start : start + size]
 
 
-async def content(store: BlobStore, digest: Digest, start: int = 0, end: int | None = None) -> bytes:
-    return b"".join([chunk async for chunk in store.open_range(digest, start, end)])
+async def content(store: BlobStore, location: str, start: int = 0, end: int | None = None) -> bytes:
+    return b"".join([chunk async for chunk in store.open_range(location, start, end)])
 
 
-async def put(store: BlobStore, data: bytes) -> Digest:
+async def put(store: BlobStore, data: bytes) -> str:
     upload = await store.create_upload()
     await store.append(upload, 0, data)
-    digest = digest_of(data)
-    assert await store.seal(upload, digest) == len(data)
-    return digest
+    sealed = await store.seal(upload, digest_of(data))
+    assert sealed.size == len(data)
+    return sealed.location
 
 
 def files_under(path: Path) -> list[Path]:
@@ -68,18 +68,20 @@ async def test_what_is_put_in_comes_out(blobs: DiskBlobStore, algorithm: str, si
     assert await blobs.append(upload, 0, pieces(data[:middle], piece)) == middle
     assert (await blobs.upload_status(upload)).size == middle
     assert await blobs.append(upload, middle, data[middle:]) == size
-    assert await blobs.seal(upload, digest) == size
-    assert await content(blobs, digest) == data
-    assert await content(blobs, digest, size // 3, size // 2) == data[size // 3 : size // 2]
-    assert await content(blobs, digest, size + 5) == b""
-    found = await blobs.stat(digest)
+    sealed = await blobs.seal(upload, digest)
+    assert sealed.size == size
+    location = sealed.location
+    assert await content(blobs, location) == data
+    assert await content(blobs, location, size // 3, size // 2) == data[size // 3 : size // 2]
+    assert await content(blobs, location, size + 5) == b""
+    found = await blobs.stat(location)
     assert found is not None
-    assert found.size == size
-    path = blobs.local_path(digest)
+    assert (found.size, found.upload) == (size, upload)
+    path = blobs.local_path(location)
     assert path is not None
     assert path.read_bytes() == data
     assert [info async for info in blobs.list()] == [found]
-    assert await blobs.presign(digest) is None
+    assert await blobs.presign(location) is None
     with pytest.raises(UploadUnknown):
         await blobs.upload_status(upload)
 
@@ -89,8 +91,8 @@ async def test_a_wrong_digest_leaves_the_upload_and_no_blob(blobs: DiskBlobStore
     await blobs.append(upload, 0, b"hello")
     with pytest.raises(DigestMismatch):
         await blobs.seal(upload, digest_of(b"other"))
-    assert await blobs.stat(digest_of(b"other")) is None
-    assert await blobs.seal(upload, digest_of(b"hello")) == 5
+    assert [info async for info in blobs.list()] == []
+    assert (await blobs.seal(upload, digest_of(b"hello"))).size == 5
 
 
 async def test_a_wrong_offset_says_where_the_upload_ends(blobs: DiskBlobStore):
@@ -110,7 +112,7 @@ async def test_appends_at_the_same_time_do_not_mix(blobs: DiskBlobStore):
     )
     assert outcomes[0] == 3_000_000
     assert isinstance(outcomes[1], OffsetMismatch)
-    assert await blobs.seal(upload, digest_of(b"a" * 3_000_000)) == 3_000_000
+    assert (await blobs.seal(upload, digest_of(b"a" * 3_000_000))).size == 3_000_000
 
 
 async def test_an_upload_that_breaks_off_goes_on_later(blobs: DiskBlobStore):
@@ -157,8 +159,8 @@ async def test_a_restart_in_the_middle(blobs: DiskBlobStore, tmp_path: Path):
     await blobs.append(upload, 0, data[: 1 << 20])
     later = DiskBlobStore(tmp_path / "blobs")
     await later.append(upload, 1 << 20, data[1 << 20 :])
-    assert await later.seal(upload, digest_of(data)) == 2 << 20
-    later.close()
+    assert (await later.seal(upload, digest_of(data))).size == 2 << 20
+    await later.close()
 
 
 async def test_two_processes_may_share_an_upload(blobs: DiskBlobStore, tmp_path: Path):
@@ -167,29 +169,35 @@ async def test_two_processes_may_share_an_upload(blobs: DiskBlobStore, tmp_path:
     await blobs.append(upload, 0, b"one ")
     await other.append(upload, 4, b"two ")
     await blobs.append(upload, 8, b"three")
-    assert await blobs.seal(upload, digest_of(b"one two three")) == 13
-    other.close()
+    assert (await blobs.seal(upload, digest_of(b"one two three"))).size == 13
+    await other.close()
 
 
-async def test_one_digest_twice_at_once(blobs: DiskBlobStore, tmp_path: Path):
+async def test_every_upload_gets_a_location_of_its_own(blobs: DiskBlobStore):
     data = os.urandom(1 << 20)
-    digests = await asyncio.gather(*(put(blobs, data) for _ in range(6)))
-    assert len(set(digests)) == 1
-    assert await content(blobs, digests[0]) == data
-    assert len(files_under(tmp_path)) == 1
+    locations = await asyncio.gather(*(put(blobs, data) for _ in range(6)))
+    assert len(set(locations)) == 6
+    await blobs.delete(locations[1:])
+    assert await content(blobs, locations[0]) == data
+    assert [info.location async for info in blobs.list()] == [locations[0]]
 
 
 async def test_deleting(blobs: DiskBlobStore):
-    digest = await put(blobs, b"x" * (3 << 20))
-    reader = blobs.open_range(digest)
+    location = await put(blobs, b"x" * (3 << 20))
+    reader = blobs.open_range(location)
     first = await anext(reader)
-    assert await blobs.delete(digest)
-    assert not await blobs.delete(digest)
+    await blobs.delete([location, location, "sha256/../../etc/passwd"])
     rest = [chunk async for chunk in reader]
     assert len(first) + sum(map(len, rest)) == 3 << 20
-    assert blobs.local_path(digest) is None
+    assert blobs.local_path(location) is None
     with pytest.raises(BlobUnknown):
-        await content(blobs, digest)
+        await content(blobs, location)
+
+
+@pytest.mark.parametrize("location", ["", "../uploads/x", "sha256/aa/" + "a" * 64, "sha256/aa/../../x-" + "a" * 32])
+async def test_locations_that_were_never_given_out(blobs: DiskBlobStore, location: str):
+    with pytest.raises(BlobUnknown):
+        await content(blobs, location)
 
 
 async def test_stale_uploads_expire_and_live_ones_stay(blobs: DiskBlobStore, tmp_path: Path):
@@ -239,11 +247,12 @@ async def test_a_full_disk_is_said_and_nothing_half_is_seen(tmp_path: Path):
         assert 0 < kept <= 4 << 20
         assert [info async for info in blobs.list()] == []
         # What was kept is right, though its running hash had seen the chunk that did not fit, and the upload can go on.
-        assert await blobs.seal(upload, digest_of(data[:kept])) == kept
+        sealed = await blobs.seal(upload, digest_of(data[:kept]))
+        assert sealed.size == kept
         second = await blobs.create_upload()
         with pytest.raises(StorageFull):
             await blobs.append(second, 0, data)
         assert (await blobs.upload_status(second)).size == 0
-        await blobs.delete(digest_of(data[:kept]))
+        await blobs.delete([sealed.location])
         assert await blobs.append(second, 0, data[: 2 << 20]) == 2 << 20
-        blobs.close()
+        await blobs.close()

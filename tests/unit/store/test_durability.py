@@ -33,11 +33,11 @@ def missing(directory: Path, acknowledged: Iterable[str]) -> list[str]:
         finally:
             connection.close()
         lost += sorted(kinds["row"] - present)
-    for digest in kinds["blob"]:
-        encoded = digest.split(":")[1]
-        path = directory / "blobs" / "blobs" / "sha256" / encoded[:2] / encoded
+    for location in kinds["blob"]:
+        path = directory / "blobs" / "blobs" / location
+        encoded = path.name.partition("-")[0]
         if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != encoded:
-            lost.append(digest)
+            lost.append(location)
     return lost
 
 

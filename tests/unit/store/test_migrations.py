@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, inspect, text
 
-from roadstead.store import DatabaseTooNew, metadata, migrations, open_store
+from roadstead.store import DatabaseDiffers, DatabaseTooNew, metadata, migrations, open_store
+from roadstead.store.migrations.fingerprint import fingerprint
 
 
 async def test_an_empty_database_gets_the_tables_and_a_second_time_nothing_happens(store_url: str):
@@ -48,6 +50,61 @@ async def test_a_newer_database_is_refused(store_url: str):
             await tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         with pytest.raises(DatabaseTooNew, match="9999"):
             await store.migrate()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE schema_fingerprints SET fingerprint = '0123456789abcdef'",
+        "UPDATE schema_fingerprints SET revision = '0000'",
+        "DELETE FROM schema_fingerprints",
+        "DROP TABLE schema_fingerprints",
+    ],
+)
+async def test_a_database_with_other_tables_under_the_same_number_is_refused_and_left_alone(
+    store_url: str, change: str
+):
+    async with await open_store(store_url) as store:
+        await store.migrate()
+        await store.change_schema(lambda connection: connection.execute(text(change)) and None)
+        before = await store.change_schema(lambda connection: inspect(connection).get_table_names())
+        with pytest.raises(DatabaseDiffers, match="development version of Roadstead, whose tables differ"):
+            await store.migrate()
+        assert await store.change_schema(lambda connection: inspect(connection).get_table_names()) == before
+
+
+async def test_a_database_that_goes_on_to_a_later_revision_must_have_the_tables_of_its_own(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    async with await open_store(store_url) as store:
+        await store.migrate()
+        async with store.transaction() as tx:
+            await tx.execute(text("UPDATE schema_fingerprints SET fingerprint = 'other'"))
+        monkeypatch.setattr(migrations, "newest_revision", lambda: "9999")
+        with pytest.raises(DatabaseDiffers):
+            await store.migrate()
+
+
+def test_a_fingerprint_is_that_of_the_tables():
+    def tables(*columns: Column[Any], last: bool = False) -> MetaData:
+        made = MetaData()
+        if not last:
+            Table("a", made, Column("id", Integer, primary_key=True))
+        Table("b", made, Column("id", Integer, primary_key=True), *columns)
+        if last:
+            Table("a", made, Column("id", Integer, primary_key=True))
+        return made
+
+    base = fingerprint(tables(Column("name", String(8))))
+    assert fingerprint(tables(Column("name", String(8)), last=True)) == base
+    others = [
+        tables(),
+        tables(Column("name", String(9))),
+        tables(Column("name", String(8), nullable=False)),
+        tables(Column("name", String(8), index=True)),
+        tables(Column("name", String(8), unique=True)),
+    ]
+    assert len({base, *(fingerprint(each) for each in others)}) == 6
 
 
 async def test_a_migration_that_fails_leaves_nothing(store_url: str):

@@ -9,7 +9,9 @@ from roadstead.store.blobs.interface import (
     BlobUnknown,
     DigestMismatch,
     OffsetMismatch,
+    Sealed,
     StorageFull,
+    StorageUnavailable,
     UploadInfo,
     UploadUnknown,
 )
@@ -24,7 +26,9 @@ __all__ = [
     "DiskBlobStore",
     "InvalidDigest",
     "OffsetMismatch",
+    "Sealed",
     "StorageFull",
+    "StorageUnavailable",
     "UploadInfo",
     "UploadUnknown",
 ]

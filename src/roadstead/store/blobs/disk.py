@@ -1,7 +1,7 @@
 """Blobs in a directory of this host.
 
     uploads/ID                      an upload under way
-    blobs/sha256/ab/abcdef…         a whole blob, durable since before it had this name
+    blobs/sha256/ab/abcdef…-ID      what it was sealed as, durable since before it had this name
 
 An upload's hash is kept while this process lives; after a restart it is computed anew from the file when it is sealed. Memory is
 constant: a few chunks for each append.
@@ -12,11 +12,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -29,6 +31,7 @@ from roadstead.store.blobs.interface import (
     BlobUnknown,
     DigestMismatch,
     OffsetMismatch,
+    Sealed,
     UploadInfo,
     UploadUnknown,
 )
@@ -44,6 +47,7 @@ _THREADS = 8
 _RUNNING_HASHES = 1024
 """Uploads whose hash is kept at hand; the longest untouched ones beyond are hashed from their file."""
 _ID_LENGTH = 32
+_LOCATION = re.compile(r"(?:sha256|sha512)/([0-9a-f]{2})/\1(?:[0-9a-f]{62}|[0-9a-f]{126})-([0-9a-f]{32})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,7 @@ class DiskBlobStore:
         found = await self._in_thread(_stat_upload, self._upload_path(upload))
         return UploadInfo(upload, found.st_size, _time(found))
 
-    async def seal(self, upload: str, digest: Digest) -> int:
+    async def seal(self, upload: str, digest: Digest) -> Sealed:
         """See BlobStore.seal."""
         path = self._upload_path(upload)
         async with self._locks.hold(upload):
@@ -120,9 +124,10 @@ class DiskBlobStore:
                 actual = await self._in_thread(files.hash_file, path, digest.algorithm)
             if actual.hexdigest() != digest.hex:
                 raise DigestMismatch(f"the content's digest is {digest.algorithm}:{actual.hexdigest()}")
-            await self._in_thread(self._directories.publish, path, self._blob_path(digest))
+            location = f"{digest.algorithm}/{digest.hex[:2]}/{digest.hex}-{upload}"
+            await self._in_thread(self._directories.publish, path, self._blobs / location)
             self._hashes.pop(upload, None)
-            return size
+            return Sealed(location, size)
 
     async def abort(self, upload: str) -> None:
         """See BlobStore.abort."""
@@ -144,9 +149,9 @@ class DiskBlobStore:
                 continue  # sealed or aborted meanwhile
         return expired
 
-    async def open_range(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes]:
+    async def open_range(self, location: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes]:
         """See BlobStore.open_range."""
-        descriptor = await self._in_thread(_open_blob, self._blob_path(digest))
+        descriptor = await self._in_thread(_open_blob, self._blob_path(location))
         try:
             position = start
             while end is None or position < end:
@@ -159,57 +164,63 @@ class DiskBlobStore:
         finally:
             os.close(descriptor)
 
-    async def stat(self, digest: Digest) -> BlobInfo | None:
+    async def stat(self, location: str) -> BlobInfo | None:
         """See BlobStore.stat."""
-        try:
-            found = await self._in_thread(os.stat, self._blob_path(digest))
-        except FileNotFoundError:
-            return None
-        return BlobInfo(digest, found.st_size, _time(found))
+        return await self._in_thread(self._info, location)
 
-    async def delete(self, digest: Digest) -> bool:
-        """See BlobStore.delete."""
-        path = self._blob_path(digest)
+    linger = timedelta()
+    """See BlobStore.linger: an open file stays readable."""
 
-        def remove() -> bool:
-            try:
-                path.unlink()
-            except FileNotFoundError:
-                return False
-            files.sync_directory(path.parent)
-            return True
+    async def delete(self, locations: Sequence[str]) -> None:
+        """See BlobStore.delete. Not made durable: after a power loss a file may be back, which garbage collection finds."""
 
-        return await self._in_thread(remove)
+        def remove() -> None:
+            for location in locations:
+                with suppress(BlobUnknown):  # a location of another kind of store
+                    self._blob_path(location).unlink(missing_ok=True)
+
+        await self._in_thread(remove)
 
     async def list(self) -> AsyncGenerator[BlobInfo]:
         """See BlobStore.list."""
         for algorithm in await self._in_thread(_names, self._blobs):
             for shard in await self._in_thread(_names, self._blobs / algorithm):
-                for name in await self._in_thread(_names, self._blobs / algorithm / shard):
-                    found = await self.stat(Digest.parse(f"{algorithm}:{name}"))
-                    if found is not None:
-                        yield found
+                for found in await self._in_thread(self._shard, f"{algorithm}/{shard}"):
+                    yield found
 
-    def local_path(self, digest: Digest) -> Path | None:
+    def local_path(self, location: str) -> Path | None:
         """See BlobStore.local_path."""
-        path = self._blob_path(digest)
+        path = self._blob_path(location)
         return path if path.exists() else None
 
-    async def presign(self, digest: Digest) -> str | None:
+    async def presign(self, location: str) -> str | None:
         """See BlobStore.presign: a directory serves nobody."""
         return None
 
-    def close(self) -> None:
-        """Wait for file work under way and end the threads."""
-        self._threads.shutdown()
+    async def close(self) -> None:
+        """See BlobStore.close: waits for file work under way and ends the threads."""
+        await asyncio.to_thread(self._threads.shutdown)
 
     def _upload_path(self, upload: str) -> Path:
         if len(upload) != _ID_LENGTH or not upload.isalnum() or not upload.isascii():
             raise UploadUnknown(upload)
         return self._uploads / upload
 
-    def _blob_path(self, digest: Digest) -> Path:
-        return self._blobs / digest.algorithm / digest.hex[:2] / digest.hex
+    def _blob_path(self, location: str) -> Path:
+        if _LOCATION.fullmatch(location) is None:
+            raise BlobUnknown(location)
+        return self._blobs / location
+
+    def _info(self, location: str) -> BlobInfo | None:
+        try:
+            found = self._blob_path(location).stat()
+        except (BlobUnknown, FileNotFoundError):  # somebody else's file, or gone
+            return None
+        return BlobInfo(location, location[-_ID_LENGTH:], found.st_size, _time(found))
+
+    def _shard(self, shard: str) -> list[BlobInfo]:
+        found = (self._info(f"{shard}/{name}") for name in _names(self._blobs / shard))
+        return [info for info in found if info is not None]
 
     def _keep_hash(self, upload: str, running: _RunningHash) -> None:
         self._hashes[upload] = running

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -35,6 +35,10 @@ class DigestMismatch(BlobError):
     """The upload's content has another digest than the client says; the upload is left as it is."""
 
 
+class StorageUnavailable(BlobError):
+    """The place for blobs does not answer, or refuses us; what was acknowledged before stays."""
+
+
 class StorageFull(BlobError):
     """No space left. What was appended before stays, and the append can be repeated once there is room."""
 
@@ -49,16 +53,29 @@ class UploadInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class BlobInfo:
-    """A whole blob: bytes, and when it was sealed."""
+class Sealed:
+    """What an upload has become: bytes, and where the store keeps them."""
 
-    digest: Digest
+    location: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlobInfo:
+    """A whole blob: where, of which upload, bytes, and when it was sealed."""
+
+    location: str
+    upload: str
     size: int
     sealed_at: datetime
 
 
 class BlobStore(Protocol):
-    """Uploads are sessions that survive this process; on S3 any server can go on with them. Sizes and offsets are bytes."""
+    """Uploads are sessions that survive this process; on S3 any server can go on with them. Sizes and offsets are bytes.
+
+    Every upload is sealed at a location of its own, which no other upload ever has, whatever its content: so what is decided about a
+    location can't hit a blob that is pushed meanwhile. Which digest is where, is the business of whoever asks for the seal.
+    """
 
     async def create_upload(self) -> str:
         """Begin an upload; returns its id."""
@@ -76,11 +93,8 @@ class BlobStore(Protocol):
         """How far an upload has come; raises UploadUnknown."""
         ...
 
-    async def seal(self, upload: str, digest: Digest) -> int:
-        """Turn an upload into the blob `digest`, durably; returns its size. Raises UploadUnknown, DigestMismatch, StorageFull.
-
-        If the blob is there already, the upload just goes. Sealing the same content twice at once is fine.
-        """
+    async def seal(self, upload: str, digest: Digest) -> Sealed:
+        """Turn an upload whose content has this digest into a blob, durably. Raises UploadUnknown, DigestMismatch, StorageFull."""
         ...
 
     async def abort(self, upload: str) -> None:
@@ -91,26 +105,35 @@ class BlobStore(Protocol):
         """Drop uploads that nobody has touched since `before`; returns how many."""
         ...
 
-    def open_range(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+    def open_range(self, location: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The bytes from `start` up to, not including, `end` (or the blob's end), in chunks; raises BlobUnknown at the first."""
         ...
 
-    async def stat(self, digest: Digest) -> BlobInfo | None:
-        """Size and time of a blob, or None."""
+    async def stat(self, location: str) -> BlobInfo | None:
+        """What is at a location, or None."""
         ...
 
-    async def delete(self, digest: Digest) -> bool:
-        """Remove a blob; False when there was none. Readers that have begun read on."""
+    async def delete(self, locations: Sequence[str]) -> None:
+        """Remove blobs; those that are not there are no error. Readers that have begun read on."""
+        ...
+
+    @property
+    def linger(self) -> timedelta:
+        """How long a blob that nobody can be sent to any more may still be fetched by those who were."""
         ...
 
     def list(self) -> AsyncIterator[BlobInfo]:
         """Every blob, in no particular order."""
         ...
 
-    def local_path(self, digest: Digest) -> Path | None:
+    def local_path(self, location: str) -> Path | None:
         """A file with the blob's content, for sendfile; None where blobs are not files or this one is not there."""
         ...
 
-    async def presign(self, digest: Digest) -> str | None:
+    async def presign(self, location: str) -> str | None:
         """A URL that serves the blob for a while without us; None where there is no such thing."""
+        ...
+
+    async def close(self) -> None:
+        """End what is under way."""
         ...

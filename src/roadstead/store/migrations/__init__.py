@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, MetaData, column, select, table
 
-from roadstead.store.errors import DatabaseTooNew
+from roadstead.store.errors import DatabaseDiffers, DatabaseTooNew
+from roadstead.store.migrations.fingerprint import VERSIONS, of_revision, record, recorded
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -20,15 +21,29 @@ _VERSIONS = table("alembic_version", column("version_num"))
 
 
 def newest_revision() -> str:
-    """The last revision of this program: revisions are numbered, and their files named after them."""
-    return max(path.name.partition("_")[0] for path in (Path(__file__).parent / "versions").glob("[0-9]*_*.py"))
+    """The last revision of this program, empty where there is none: revisions are numbered, and their files named after them."""
+    return max((path.name.partition("_")[0] for path in VERSIONS.glob("[0-9]*_*.py")), default="")
 
 
 def is_current(connection: Connection) -> bool:
-    """Whether the database is at the newest revision."""
+    """Whether the database is at the newest revision, as this program knows it; raises DatabaseDiffers."""
+    return _revisions(connection) == [newest_revision()] and _verified(connection, newest_revision())
+
+
+def _revisions(connection: Connection) -> list[str]:
     if not connection.dialect.has_table(connection, _VERSIONS.name):
-        return False
-    return connection.execute(select(_VERSIONS.c.version_num)).scalars().all() == [newest_revision()]
+        return []
+    return list(connection.execute(select(_VERSIONS.c.version_num)).scalars())
+
+
+def _verified(connection: Connection, revision: str) -> bool:
+    if recorded(connection) != (revision, of_revision(revision)):
+        raise DatabaseDiffers(
+            f"the database was made by a development version of Roadstead, whose tables differ from this version's (both call "
+            f"them revision {revision}), and there is no way from one to the other: start the version that made it, or begin "
+            "with an empty data directory or database"
+        )
+    return True
 
 
 def configuration(connection: Connection, metadata: MetaData | None = None) -> Config:
@@ -45,22 +60,25 @@ def configuration(connection: Connection, metadata: MetaData | None = None) -> C
 
 
 def upgrade(connection: Connection) -> None:
-    """Apply the revisions that the database lacks, in the caller's transaction; raises DatabaseTooNew."""
+    """Apply the revisions that the database lacks, in the caller's transaction; raises DatabaseTooNew, DatabaseDiffers."""
     if is_current(connection):
         return
     from alembic import command
-    from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
     config = configuration(connection)
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
-    if unknown:
+    found = _revisions(connection)
+    if unknown := set(found) - known:
         raise DatabaseTooNew(
             f"the database is at revision {', '.join(sorted(unknown))}, which this version of Roadstead does not know: "
             "start the version that wrote it, or a newer one"
         )
+    for revision in found:
+        _verified(connection, revision)
     command.upgrade(config, "head")
+    if known:
+        record(connection, newest_revision())
 
 
 def drift(connection: Connection, metadata: MetaData) -> list[str]:

@@ -16,8 +16,8 @@ from sqlalchemy import Connection
 
 from roadstead.store import metadata, open_store
 from roadstead.store.migrations import configuration, upgrade
+from roadstead.store.migrations.fingerprint import VERSIONS, fingerprint, write_into
 
-_VERSIONS = Path(__file__).parent / "versions"
 _ALL_TABLES = "roadstead.server.tables"
 
 
@@ -48,12 +48,14 @@ async def _write(message: str) -> int:
             (int(script.revision) for script in ScriptDirectory.from_config(config).walk_revisions()), default=0
         )
         command.revision(config, message, autogenerate=True, rev_id=f"{number:04d}")
+        (written,) = VERSIONS.glob(f"{number:04d}_*.py")
+        write_into(written, fingerprint(metadata))
 
     with tempfile.TemporaryDirectory() as directory:
         async with await open_store(f"sqlite:///{Path(directory) / 'empty.db'}") as store:
             await store.change_schema(write)
     for step in (["check", "--fix", "--quiet"], ["format", "--quiet"]):
-        subprocess.run([Path(sys.executable).with_name("ruff"), *step, _VERSIONS], check=True)  # noqa: ASYNC221 - a tool
+        subprocess.run([Path(sys.executable).with_name("ruff"), *step, VERSIONS], check=True)  # noqa: ASYNC221 - a tool
     return 0
 
 

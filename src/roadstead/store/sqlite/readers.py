@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 import structlog
 from sqlalchemy import Engine
 
 from roadstead.kernel.clock import Clock
 from roadstead.store.errors import StoreUnavailable
+from roadstead.store.keys import Keys
 from roadstead.store.sqlite.connection import SqliteLink
+from roadstead.store.transaction import Transaction
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -29,21 +30,26 @@ class Readers:
         self._idle: list[SqliteLink] = []
         self._closed = False
 
-    @asynccontextmanager
-    async def snapshot(self) -> AsyncGenerator[SqliteLink]:
-        """A connection inside of a read transaction."""
+    def take(self) -> SqliteLink:
+        """A connection inside of a read transaction; `give_back` ends that. Raises StoreUnavailable once closed."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
         link = self._idle.pop() if self._idle else self._open()
-        started = self._clock.monotonic()
         try:
             link.raw.execute("BEGIN")
-            yield link
-        finally:
-            self._give_back(link)
-            held = self._clock.monotonic() - started
-            if held > SLOW_SECONDS:
-                _log.warning("a snapshot was held for long", seconds=round(held, 1))
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    def give_back(self, link: SqliteLink) -> None:
+        """End the read transaction and keep the connection for the next reader."""
+        if link.raw.in_transaction:
+            link.raw.execute("ROLLBACK")
+        if self._closed or len(self._idle) >= IDLE_CONNECTIONS:
+            link.close()
+        else:
+            self._idle.append(link)
 
     def close(self) -> None:
         """Close the idle connections; those in use close when they are given back."""
@@ -56,10 +62,26 @@ class Readers:
         link.raw.execute("PRAGMA query_only = ON")
         return link
 
-    def _give_back(self, link: SqliteLink) -> None:
-        if link.raw.in_transaction:
-            link.raw.execute("ROLLBACK")
-        if self._closed or len(self._idle) >= IDLE_CONNECTIONS:
-            link.close()
-        else:
-            self._idle.append(link)
+
+class Snapshot:
+    """One read transaction as a context manager; a class, since every request that reads enters one and generators cost more."""
+
+    __slots__ = ("_clock", "_keys", "_link", "_readers", "_started")
+
+    def __init__(self, readers: Readers, clock: Clock, keys: Keys) -> None:
+        self._readers = readers
+        self._clock = clock
+        self._keys = keys
+
+    async def __aenter__(self) -> Transaction:
+        self._started = self._clock.monotonic()
+        self._link = self._readers.take()
+        return Transaction(self._link, self._clock, self._keys, writable=False)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._readers.give_back(self._link)
+        held = self._clock.monotonic() - self._started
+        if held > SLOW_SECONDS:
+            _log.warning("a snapshot was held for long", seconds=round(held, 1))

@@ -19,7 +19,7 @@ from roadstead.store.base import Store
 from roadstead.store.errors import StoreError
 from roadstead.store.sqlite.connection import create_sqlite_engine, open_raw
 from roadstead.store.sqlite.group_commit import GroupCommit
-from roadstead.store.sqlite.readers import Readers
+from roadstead.store.sqlite.readers import Readers, Snapshot
 from roadstead.store.transaction import Transaction
 
 T = TypeVar("T")
@@ -55,11 +55,9 @@ class SqliteStore(Store):
             topics = tx.topics
             member.callbacks = [*tx.callbacks, partial(self.wakeups.wake, topics)] if topics else tx.callbacks
 
-    @asynccontextmanager
-    async def snapshot(self) -> AsyncGenerator[Transaction]:
+    def snapshot(self) -> Snapshot:
         """See Store.snapshot."""
-        async with self._readers.snapshot() as link:
-            yield Transaction(link, self.clock, self.keys, writable=False)
+        return Snapshot(self._readers, self.clock, self.keys)
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """See Store.run; with one writer there is no conflict, so `work` runs once."""

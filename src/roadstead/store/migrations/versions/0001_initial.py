@@ -9,6 +9,7 @@ revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+fingerprint = "5130af269aa4ced2"
 
 
 def upgrade() -> None:
@@ -21,6 +22,18 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("key_id", name=op.f("pk_access_sealing_keys")),
     )
+    op.create_table(
+        "blob_uploads",
+        sa.Column("upload", sa.String(length=32), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("pieces", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("touched_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("upload", name=op.f("pk_blob_uploads")),
+    )
+    with op.batch_alter_table("blob_uploads", schema=None) as batch_op:
+        batch_op.create_index("ix_blob_uploads_touched_at", ["touched_at"], unique=False)
+
     op.create_table(
         "ec2_network_interfaces",
         sa.Column("account", sa.String(length=12), nullable=False),
@@ -119,11 +132,61 @@ def upgrade() -> None:
         sa.Column("repository", sa.String(length=256), nullable=False),
         sa.Column("digest", sa.String(length=160), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
-        sa.Column("linked_at", sa.BigInteger(), nullable=False),
+        sa.Column("location", sa.String(length=255), nullable=False),
+        sa.Column("released_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("account", "region", "repository", "digest", name=op.f("pk_ecr_blob_links")),
     )
     with op.batch_alter_table("ecr_blob_links", schema=None) as batch_op:
         batch_op.create_index("ix_ecr_blob_links_digest", ["digest"], unique=False)
+        batch_op.create_index("ix_ecr_blob_links_released_at", ["released_at"], unique=False)
+
+    op.create_table(
+        "ecr_catalog_data",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("repository", sa.String(length=256), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("about", sa.Text(), nullable=True),
+        sa.Column("usage", sa.Text(), nullable=True),
+        sa.Column("architectures", sa.Text(), nullable=False),
+        sa.Column("operating_systems", sa.Text(), nullable=False),
+        sa.Column("logo", sa.LargeBinary(), nullable=True),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", "repository", name=op.f("pk_ecr_catalog_data")),
+    )
+    op.create_table(
+        "ecr_contents",
+        sa.Column("digest", sa.String(length=160), nullable=False),
+        sa.Column("location", sa.String(length=255), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("unlinked_at", sa.BigInteger(), nullable=True),
+        sa.Column("lost_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_ecr_contents")),
+    )
+    with op.batch_alter_table("ecr_contents", schema=None) as batch_op:
+        batch_op.create_index("ix_ecr_contents_location", ["location"], unique=True)
+        batch_op.create_index("ix_ecr_contents_unlinked_at", ["unlinked_at"], unique=False)
+
+    op.create_table(
+        "ecr_creation_templates",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("prefix", sa.String(length=256), nullable=False),
+        sa.Column("settings", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", "prefix", name=op.f("pk_ecr_creation_templates")),
+    )
+    op.create_table(
+        "ecr_garbage",
+        sa.Column("location", sa.String(length=255), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("location", name=op.f("pk_ecr_garbage")),
+    )
+    with op.batch_alter_table("ecr_garbage", schema=None) as batch_op:
+        batch_op.create_index("ix_ecr_garbage_since", ["since"], unique=False)
 
     op.create_table(
         "ecr_images",
@@ -139,14 +202,84 @@ def upgrade() -> None:
         sa.Column("pushed_at", sa.BigInteger(), nullable=False),
         sa.Column("pulled_at", sa.BigInteger(), nullable=True),
         sa.Column("annotations", sa.Text(), nullable=True),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("archived_at", sa.BigInteger(), nullable=True),
+        sa.Column("activated_at", sa.BigInteger(), nullable=True),
         sa.Column("manifest", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("account", "region", "repository", "digest", name=op.f("pk_ecr_images")),
     )
     with op.batch_alter_table("ecr_images", schema=None) as batch_op:
         batch_op.create_index(
+            "ix_ecr_images_activating",
+            ["status"],
+            unique=False,
+            sqlite_where=sa.text("status = 'ACTIVATING'"),
+            postgresql_where=sa.text("status = 'ACTIVATING'"),
+        )
+        batch_op.create_index(
+            "ix_ecr_images_status", ["account", "region", "repository", "status", "digest"], unique=False
+        )
+        batch_op.create_index(
             "ix_ecr_images_subject", ["account", "region", "repository", "subject", "digest"], unique=False
         )
 
+    op.create_table(
+        "ecr_lifecycle_preview_images",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("repository", sa.String(length=256), nullable=False),
+        sa.Column("digest", sa.String(length=160), nullable=False),
+        sa.Column("tags", sa.Text(), nullable=False),
+        sa.Column("pushed_at", sa.BigInteger(), nullable=False),
+        sa.Column("action", sa.String(length=16), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("storage", sa.String(length=16), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "account", "region", "repository", "digest", name=op.f("pk_ecr_lifecycle_preview_images")
+        ),
+    )
+    op.create_table(
+        "ecr_lifecycle_previews",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("repository", sa.String(length=256), nullable=False),
+        sa.Column("policy", sa.Text(), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("expiring", sa.Integer(), nullable=False),
+        sa.Column("transitioning", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", "repository", name=op.f("pk_ecr_lifecycle_previews")),
+    )
+    with op.batch_alter_table("ecr_lifecycle_previews", schema=None) as batch_op:
+        batch_op.create_index("ix_ecr_lifecycle_previews_status", ["status", "started_at"], unique=False)
+
+    op.create_table(
+        "ecr_public_registries",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("display_name", sa.String(length=100), nullable=False),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_ecr_public_registries")),
+    )
+    op.create_table(
+        "ecr_pull_exclusions",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("principal_arn", sa.String(length=200), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", "principal_arn", name=op.f("pk_ecr_pull_exclusions")),
+    )
+    op.create_table(
+        "ecr_pull_through_rules",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("prefix", sa.String(length=30), nullable=False),
+        sa.Column("upstream_prefix", sa.String(length=256), nullable=False),
+        sa.Column("upstream_url", sa.String(length=2048), nullable=False),
+        sa.Column("upstream_registry", sa.String(length=64), nullable=True),
+        sa.Column("credential_arn", sa.String(length=612), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", "prefix", name=op.f("pk_ecr_pull_through_rules")),
+    )
     op.create_table(
         "ecr_references",
         sa.Column("account", sa.String(length=12), nullable=False),
@@ -163,6 +296,26 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "ecr_registries",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("policy", sa.Text(), nullable=True),
+        sa.Column("settings", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", name=op.f("pk_ecr_registries")),
+    )
+    op.create_table(
+        "ecr_registry_aliases",
+        sa.Column("alias", sa.String(length=50), nullable=False),
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("is_default", sa.Integer(), nullable=False),
+        sa.Column("is_primary", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("alias", name=op.f("pk_ecr_registry_aliases")),
+    )
+    with op.batch_alter_table("ecr_registry_aliases", schema=None) as batch_op:
+        batch_op.create_index("ix_ecr_registry_aliases_account", ["account"], unique=False)
+
+    op.create_table(
         "ecr_repositories",
         sa.Column("account", sa.String(length=12), nullable=False),
         sa.Column("region", sa.String(length=32), nullable=False),
@@ -173,8 +326,16 @@ def upgrade() -> None:
         sa.Column("scan_on_push", sa.Integer(), nullable=False),
         sa.Column("encryption", sa.Text(), nullable=False),
         sa.Column("tags", sa.Text(), nullable=False),
+        sa.Column("policy", sa.Text(), nullable=True),
+        sa.Column("lifecycle_policy", sa.Text(), nullable=True),
+        sa.Column("lifecycle_evaluated_at", sa.BigInteger(), nullable=True),
+        sa.Column("lifecycle_due_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("account", "region", "repository", name=op.f("pk_ecr_repositories")),
     )
+    with op.batch_alter_table("ecr_repositories", schema=None) as batch_op:
+        batch_op.create_index("ix_ecr_repositories_lifecycle_due_at", ["lifecycle_due_at"], unique=False)
+        batch_op.create_index("ix_ecr_repositories_region", ["region", "account", "repository"], unique=False)
+
     op.create_table(
         "ecr_tags",
         sa.Column("account", sa.String(length=12), nullable=False),
@@ -183,6 +344,7 @@ def upgrade() -> None:
         sa.Column("tag", sa.String(length=300), nullable=False),
         sa.Column("digest", sa.String(length=160), nullable=False),
         sa.Column("tagged_at", sa.BigInteger(), nullable=False),
+        sa.Column("checked_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("account", "region", "repository", "tag", name=op.f("pk_ecr_tags")),
     )
     with op.batch_alter_table("ecr_tags", schema=None) as batch_op:
@@ -196,11 +358,18 @@ def upgrade() -> None:
         sa.Column("repository", sa.String(length=256), nullable=False),
         sa.Column("blob_upload", sa.String(length=128), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("parts", sa.Integer(), nullable=False),
+        sa.Column("small_parts", sa.Integer(), nullable=False),
+        sa.Column("last_is_small", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("upload_id", name=op.f("pk_ecr_uploads")),
     )
     with op.batch_alter_table("ecr_uploads", schema=None) as batch_op:
+        batch_op.create_index("ix_ecr_uploads_blob_upload", ["blob_upload"], unique=False)
         batch_op.create_index("ix_ecr_uploads_created_at", ["created_at"], unique=False)
-        batch_op.create_index("ix_ecr_uploads_repository", ["account", "region", "repository"], unique=False)
+        batch_op.create_index(
+            "ix_ecr_uploads_repository", ["account", "region", "repository", "ended_at"], unique=False
+        )
 
     op.create_table(
         "ecs_clusters",
@@ -413,7 +582,6 @@ def upgrade() -> None:
         "iam_accounts",
         sa.Column("account", sa.String(length=12), nullable=False),
         sa.Column("name", sa.String(length=50), nullable=False),
-        sa.Column("service_control_policy", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("account", name=op.f("pk_iam_accounts")),
     )
@@ -553,10 +721,19 @@ def upgrade() -> None:
         "iam_oidc_providers",
         sa.Column("account", sa.String(length=12), nullable=False),
         sa.Column("url", sa.String(length=255), nullable=False),
+        sa.Column("scheme", sa.String(length=5), nullable=False),
         sa.Column("client_ids", sa.Text(), nullable=False),
         sa.Column("thumbprints", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("account", "url", name=op.f("pk_iam_oidc_providers")),
+    )
+    op.create_table(
+        "iam_outbound_federation",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("issuer_id", sa.String(length=36), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_iam_outbound_federation")),
+        sa.UniqueConstraint("issuer_id", name=op.f("uq_iam_outbound_federation_issuer_id")),
     )
     op.create_table(
         "iam_password_policies",
@@ -583,6 +760,13 @@ def upgrade() -> None:
         sa.Column("permissions_boundary", sa.String(length=2048), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("account", "role_name", name=op.f("pk_iam_roles")),
+    )
+    op.create_table(
+        "iam_service_control_policies",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("policy_name", sa.String(length=128), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "policy_name", name=op.f("pk_iam_service_control_policies")),
     )
     op.create_table(
         "iam_sts_preferences",
@@ -639,6 +823,7 @@ def upgrade() -> None:
         sa.Column("stream_id", sa.BigInteger(), nullable=False),
         sa.Column("timestamp_ms", sa.BigInteger(), nullable=False),
         sa.Column("ingestion_ms", sa.BigInteger(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("message", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_logs_events")),
     )
@@ -654,8 +839,17 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=512), nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("retention_days", sa.Integer(), nullable=True),
+        sa.Column("tags", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_logs_groups")),
         sa.UniqueConstraint("account", "region", "name", name=op.f("uq_logs_groups_account_region_name")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "logs_leftovers",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("group_id", sa.BigInteger(), nullable=True),
+        sa.Column("stream_id", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_logs_leftovers")),
     )
     op.create_table(
         "logs_streams",
@@ -669,6 +863,7 @@ def upgrade() -> None:
         sa.Column("stored_bytes", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_logs_streams")),
         sa.UniqueConstraint("group_id", "name", name=op.f("uq_logs_streams_group_id_name")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("logs_streams", schema=None) as batch_op:
         batch_op.create_index("ix_logs_streams_by_time", ["group_id", "last_event_ms", "name"], unique=False)
@@ -698,10 +893,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_outbox_consumers")),
     )
     op.create_table(
+        "schema_fingerprints",
+        sa.Column("revision", sa.String(length=32), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("revision", name=op.f("pk_schema_fingerprints")),
+    )
+    op.create_table(
         "signing_keys",
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_signing_keys")),
+    )
+    op.create_table(
+        "sts_token_keys",
+        sa.Column("key_id", sa.String(length=36), nullable=False),
+        sa.Column("algorithm", sa.String(length=8), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key_id", name=op.f("pk_sts_token_keys")),
     )
     # ### end Alembic commands ###
 
@@ -709,7 +918,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Go back to the revision before."""
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_table("sts_token_keys")
     op.drop_table("signing_keys")
+    op.drop_table("schema_fingerprints")
     op.drop_table("outbox_consumers")
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.drop_index("ix_outbox_xid_id")
@@ -720,6 +931,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_logs_streams_by_time")
 
     op.drop_table("logs_streams")
+    op.drop_table("logs_leftovers")
     op.drop_table("logs_groups")
     with op.batch_alter_table("logs_events", schema=None) as batch_op:
         batch_op.drop_index("ix_logs_events_of_stream")
@@ -734,9 +946,11 @@ def downgrade() -> None:
     op.drop_table("iam_users")
     op.drop_table("iam_tags")
     op.drop_table("iam_sts_preferences")
+    op.drop_table("iam_service_control_policies")
     op.drop_table("iam_roles")
     op.drop_table("iam_role_deletions")
     op.drop_table("iam_password_policies")
+    op.drop_table("iam_outbound_federation")
     op.drop_table("iam_oidc_providers")
     with op.batch_alter_table("iam_mfa_devices", schema=None) as batch_op:
         batch_op.drop_index("ix_iam_mfa_devices_user")
@@ -805,22 +1019,58 @@ def downgrade() -> None:
     with op.batch_alter_table("ecr_uploads", schema=None) as batch_op:
         batch_op.drop_index("ix_ecr_uploads_repository")
         batch_op.drop_index("ix_ecr_uploads_created_at")
+        batch_op.drop_index("ix_ecr_uploads_blob_upload")
 
     op.drop_table("ecr_uploads")
     with op.batch_alter_table("ecr_tags", schema=None) as batch_op:
         batch_op.drop_index("ix_ecr_tags_digest")
 
     op.drop_table("ecr_tags")
+    with op.batch_alter_table("ecr_repositories", schema=None) as batch_op:
+        batch_op.drop_index("ix_ecr_repositories_region")
+        batch_op.drop_index("ix_ecr_repositories_lifecycle_due_at")
+
     op.drop_table("ecr_repositories")
+    with op.batch_alter_table("ecr_registry_aliases", schema=None) as batch_op:
+        batch_op.drop_index("ix_ecr_registry_aliases_account")
+
+    op.drop_table("ecr_registry_aliases")
+    op.drop_table("ecr_registries")
     with op.batch_alter_table("ecr_references", schema=None) as batch_op:
         batch_op.drop_index("ix_ecr_references_target")
 
     op.drop_table("ecr_references")
+    op.drop_table("ecr_pull_through_rules")
+    op.drop_table("ecr_pull_exclusions")
+    op.drop_table("ecr_public_registries")
+    with op.batch_alter_table("ecr_lifecycle_previews", schema=None) as batch_op:
+        batch_op.drop_index("ix_ecr_lifecycle_previews_status")
+
+    op.drop_table("ecr_lifecycle_previews")
+    op.drop_table("ecr_lifecycle_preview_images")
     with op.batch_alter_table("ecr_images", schema=None) as batch_op:
         batch_op.drop_index("ix_ecr_images_subject")
+        batch_op.drop_index("ix_ecr_images_status")
+        batch_op.drop_index(
+            "ix_ecr_images_activating",
+            sqlite_where=sa.text("status = 'ACTIVATING'"),
+            postgresql_where=sa.text("status = 'ACTIVATING'"),
+        )
 
     op.drop_table("ecr_images")
+    with op.batch_alter_table("ecr_garbage", schema=None) as batch_op:
+        batch_op.drop_index("ix_ecr_garbage_since")
+
+    op.drop_table("ecr_garbage")
+    op.drop_table("ecr_creation_templates")
+    with op.batch_alter_table("ecr_contents", schema=None) as batch_op:
+        batch_op.drop_index("ix_ecr_contents_unlinked_at")
+        batch_op.drop_index("ix_ecr_contents_location")
+
+    op.drop_table("ecr_contents")
+    op.drop_table("ecr_catalog_data")
     with op.batch_alter_table("ecr_blob_links", schema=None) as batch_op:
+        batch_op.drop_index("ix_ecr_blob_links_released_at")
         batch_op.drop_index("ix_ecr_blob_links_digest")
 
     op.drop_table("ecr_blob_links")
@@ -845,5 +1095,9 @@ def downgrade() -> None:
         batch_op.drop_index("ix_ec2_network_interfaces_vpc")
 
     op.drop_table("ec2_network_interfaces")
+    with op.batch_alter_table("blob_uploads", schema=None) as batch_op:
+        batch_op.drop_index("ix_blob_uploads_touched_at")
+
+    op.drop_table("blob_uploads")
     op.drop_table("access_sealing_keys")
     # ### end Alembic commands ###
