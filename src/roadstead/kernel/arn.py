@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
 class InvalidArn(ValueError):
     """The text does not have the form `arn:partition:service:region:account:resource`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arn:
+class Arn(msgspec.Struct, frozen=True):
     """One ARN; `region` and `account` may be empty (IAM, public registries)."""
 
     service: str

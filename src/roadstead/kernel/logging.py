@@ -9,12 +9,28 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 
 import msgspec
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
+
+
+class _Stamp:
+    """Adds `timestamp`, UTC in ISO 8601 with microseconds; the part that lasts a second is made once a second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._text = ""
+
+    def __call__(self, _logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+        if second != self._second:
+            self._second, self._text = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        event["timestamp"] = f"{self._text}.{nanoseconds // 1000:06d}Z"
+        return event
 
 
 def _render(_logger: object, _method: str, event: structlog.typing.EventDict) -> bytes:
@@ -78,10 +94,8 @@ def configure_logging(level: int = logging.INFO) -> None:
     writer = LineWriter(1)
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.StackInfoRenderer(),
+            _Stamp(),
             structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             _render,
         ],

@@ -14,3 +14,5 @@ class AgentIdentity(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     access_key_id: str
     secret_access_key: str
     session_token: str | None = None
+    relay_key: str = ""
+    """Hexadecimal; what the relays of the host's VPCs sign with (`wire.relayed`)."""
