@@ -101,6 +101,16 @@ def condition_keys(action: str) -> frozenset[str]:
     return frozenset([*details.condition_keys, *of_resources, *of_types])
 
 
+@lru_cache(maxsize=1024)
+def multivalued_keys(action: str) -> frozenset[str]:
+    """The keys of an action's service, the global ones left out, that can have several values in one request."""
+    service = action.partition(":")[0]
+    own = [key for key in condition_keys(action) if key.startswith(f"{service}:")]
+    known = [key for key in own if _AWS.conditions.condition_key_exists(service, key)]
+    types = {key: str(_AWS.conditions.get_condition_key_details(service, key)["type"]) for key in known}
+    return frozenset(key for key, kind in types.items() if kind.startswith("ArrayOf"))
+
+
 @cache
 def actions_of(service: str) -> tuple[str, ...]:
     """The names of a service's actions, `RunTask`; none of a service that the data does not have."""

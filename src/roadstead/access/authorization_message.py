@@ -40,6 +40,11 @@ def encoded_message(sealer: Sealer, decided: Decided, now: datetime) -> str | No
     return sealed if len(sealed) <= MAX_LENGTH else None
 
 
+def with_encoded(message: str, encoded: str | None) -> str:
+    """A denial's sentence with its encoded message, as AWS joins them."""
+    return f"{message}. Encoded authorization failure message: {encoded}" if encoded else message
+
+
 def decoded_message(sealer: Sealer, message: str, account: str) -> str | None:
     """The JSON document of a message that was made for this account; None for anything else."""
     try:
@@ -92,8 +97,11 @@ def _matched(principal: Principal, verdict: Verdict) -> _Items:
 
 
 def _conditions(request: Request) -> _Items:
+    """The request's condition keys. What another account's resource has, its tags for one, is not told."""
     found: list[dict[str, object]] = []
-    for key, given in sorted(request.context.given.items()):
+    elsewhere = request.resource_account not in (None, request.requester.account)
+    keys = request.context.asked if elsewhere else request.context.given
+    for key, given in sorted(keys.items()):
         values: Sequence[str] = (given,) if isinstance(given, str) else given
         found.append({"key": key, "values": _values(values)})
     return {"items": found}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from roadstead.access.principal import Principal
 from roadstead.core.policy.compile import Request
@@ -10,8 +10,7 @@ from roadstead.core.policy.evaluate import decisive
 from roadstead.core.policy.trace import Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(msgspec.Struct, frozen=True):
     """One action on every resource that was named, with the verdict on each."""
 
     principal: Principal

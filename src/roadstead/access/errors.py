@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from roadstead.access.decided import Decided
+from roadstead.access.principal import PrincipalKind
 from roadstead.core.policy.explain import denial
 from roadstead.core.policy.trace import Verdict
 from roadstead.kernel.arn import Arn
@@ -35,6 +36,8 @@ class AuthenticationError(Exception):
 class AccessDenied(Exception):
     """The caller may not do this. `message` names principal, action, resource and the kind of policy, as AWS words it.
 
+    A web identity, of whom nothing is known here, is told the action only.
+
     `verdict` holds what else is known of the reasons; it is for the operator, not for the caller. `decided` is the decision over all of
     the request's resources, where there was one.
     """
@@ -43,6 +46,8 @@ class AccessDenied(Exception):
         self, principal: Arn, action: str, resource: str, verdict: Verdict, decided: Decided | None = None
     ) -> None:
         self.message = denial(str(principal), action, resource, verdict)
+        if decided is not None and decided.principal.kind is PrincipalKind.WEB_IDENTITY:
+            self.message = f"Not authorized to perform {action}"
         self.action = action
         self.resource = resource
         self.verdict = verdict

@@ -9,13 +9,13 @@ from sqlalchemy import select
 
 from roadstead.access.aws_managed import PREFIX, aws_managed_policy
 from roadstead.access.tables import (
-    accounts,
     attached_policies,
     group_members,
     inline_policies,
     managed_policies,
     managed_policy_versions,
     roles,
+    service_control_policies,
     tags,
     users,
 )
@@ -32,11 +32,15 @@ _NOTHING = PolicyDocument(())
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The policies of a user, those of its groups among them, or of a role."""
+    """The policies of a user, those of its groups among them, or of a role; `unique_id` is its own, empty for one that is gone."""
 
+    unique_id: str = ""
     policies: tuple[CompiledPolicy, ...] = ()
     boundary: CompiledPolicy | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+NOTHING_HELD = Held()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +75,13 @@ async def managed_document(tx: Transaction, arn: str) -> str | None:
 
 async def read_held(tx: Transaction, account: str, kind: str, name: str) -> Held:
     """What a `user` or `role` holds; nothing, for one that is gone."""
-    table, column = (users, users.c.user_name) if kind == "user" else (roles, roles.c.role_name)
-    row = (
-        await tx.execute(select(table.c.permissions_boundary).where(table.c.account == account, column == name))
-    ).one_or_none()
+    table, column, unique = (
+        (users, users.c.user_name, users.c.user_id) if kind == "user" else (roles, roles.c.role_name, roles.c.role_id)
+    )
+    stmt = select(table.c.permissions_boundary, unique.label("unique_id"))
+    row = (await tx.execute(stmt.where(table.c.account == account, column == name))).one_or_none()
     if row is None:
-        return Held()
+        return NOTHING_HELD
     entities = [(kind, name)]
     if kind == "user":
         entities += [("group", group) for group in await groups_of(tx, account, name)]
@@ -86,21 +91,35 @@ async def read_held(tx: Transaction, account: str, kind: str, name: str) -> Held
         arn = str(row.permissions_boundary)
         limit = await managed_text(tx, arn, PolicyKind.BOUNDARY)
         boundary = _compiled(limit) if limit is not None else _empty(arn, PolicyKind.BOUNDARY)
-    stmt = select(tags.c.tag_key, tags.c.tag_value).where(
+    wanted = select(tags.c.tag_key, tags.c.tag_value).where(
         tags.c.account == account, tags.c.entity_kind == kind, tags.c.entity_name == name
     )
-    found = {str(tag.tag_key): str(tag.tag_value) for tag in (await tx.execute(stmt)).all()}
-    return Held(tuple(policies), boundary, found)
+    found = {str(tag.tag_key): str(tag.tag_value) for tag in (await tx.execute(wanted)).all()}
+    return Held(str(row.unique_id), tuple(policies), boundary, found)
+
+
+async def read_session_policy(tx: Transaction, arn: str) -> CompiledPolicy:
+    """A managed policy that limits a session; one that is gone allows nothing."""
+    limit = await managed_text(tx, arn, PolicyKind.SESSION)
+    return _compiled(limit) if limit is not None else _empty(arn, PolicyKind.SESSION)
 
 
 async def read_service_control(tx: Transaction, account: str) -> ServiceControl:
-    """The levels of service control policies above an account, each of which must allow."""
-    stmt = select(accounts.c.service_control_policy).where(accounts.c.account == account)
-    text = (await tx.execute(stmt)).scalar()
-    if text is None:
-        return ()
-    source = PolicySource(f"service control policy of {account}", PolicyKind.SERVICE_CONTROL)
-    return ((CompiledPolicy(parse_policy(str(text)), source),),)
+    """The levels of service control policies above an account, each of which must allow; there is one, unless there is none."""
+    level = tuple(
+        CompiledPolicy(parse_policy(policy.text), policy.source) for policy in await service_control_texts(tx, account)
+    )
+    return (level,) if level else ()
+
+
+async def service_control_texts(tx: Transaction, account: str) -> list[PolicyText]:
+    """The service control policies of an account, by name."""
+    columns = service_control_policies.c
+    stmt = select(columns.policy_name, columns.document).where(columns.account == account)
+    return [
+        PolicyText(str(row.document), PolicySource(str(row.policy_name), PolicyKind.SERVICE_CONTROL))
+        for row in (await tx.execute(stmt.order_by(columns.policy_name))).all()
+    ]
 
 
 async def policy_texts(tx: Transaction, account: str, kind: str, name: str) -> list[PolicyText]:
@@ -149,5 +168,5 @@ def _compiled(policy: PolicyText) -> CompiledPolicy:
 
 
 def _empty(arn: str, kind: PolicyKind) -> CompiledPolicy:
-    """A boundary whose policy is gone allows nothing."""
+    """A limit whose policy is gone allows nothing."""
     return CompiledPolicy(_NOTHING, PolicySource(arn, kind))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -20,6 +21,7 @@ class MasterKey:
     """Encrypts and decrypts small secrets with AES-256-GCM; `context` binds a ciphertext to its place."""
 
     def __init__(self, key: bytes) -> None:
+        self._key = key
         self._aead = AESGCM(key)
 
     @classmethod
@@ -51,6 +53,10 @@ class MasterKey:
         if len(key) != 32:
             raise MasterKeyError(f"{path} is not a master key: it has {len(key)} bytes, not 32")
         return cls(key)
+
+    def relay_key(self, host_id: str) -> bytes:
+        """The key with which the relays of a host sign (`wire.relayed`): every server of the deployment knows it."""
+        return hmac.digest(self._key, f"relay:{host_id}".encode(), "sha256")
 
     def encrypt(self, plain: bytes, context: str) -> bytes:
         """Nonce and ciphertext of `plain`."""

@@ -6,9 +6,10 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl
+
+import msgspec
 
 from roadstead.access.errors import AuthenticationError, AuthenticationFailure
 from roadstead.core.sigv4 import ALGORITHM, DATE_FORMAT, Scope, SignableRequest, canonical_request, string_to_sign
@@ -19,8 +20,7 @@ _AMZ_DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _SIGNATURE_PARAMETER = "X-Amz-Signature"
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureClaim:
+class SignatureClaim(msgspec.Struct, frozen=True):
     """What a request says of its own signature; nothing of it is verified yet."""
 
     access_key_id: str

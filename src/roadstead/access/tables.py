@@ -137,10 +137,18 @@ accounts = Table(
     metadata,
     Column("account", String(12), primary_key=True),
     Column("name", String(50), nullable=False),
-    Column("service_control_policy", Text),
     Column("created_at", Timestamp, nullable=False),
 )
-"""The accounts of the deployment that were made by name; `service_control_policy` limits all of one, its administrator too."""
+"""The accounts of the deployment: the default ones, and those that were made by name."""
+
+service_control_policies = Table(
+    "iam_service_control_policies",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("policy_name", String(128), primary_key=True),
+    Column("document", Text, nullable=False),
+)
+"""What limits all of an account, its administrator too: one of them must allow, none may deny. An account without any is not limited."""
 
 sealing_keys = Table(
     "access_sealing_keys",

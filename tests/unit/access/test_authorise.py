@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from roadstead.access.arrival import NOWHERE, Arrival
 from roadstead.access.errors import AccessDenied
 from roadstead.access.gatekeeper import Gatekeeper
 from roadstead.access.master_key import MasterKey
 from roadstead.access.principal import Principal, PrincipalKind
-from roadstead.access.request_keys import principal_keys, requester_of
+from roadstead.access.request_keys import principal_keys, requester_of, time_keys
+from roadstead.access.resource import Named, Resource
 from roadstead.access.revisions import touch_account
 from roadstead.access.sealing import Sealer
 from roadstead.access.tables import inline_policies
@@ -55,11 +57,15 @@ class World:
             await touch_account(tx, ACCOUNT)
 
     async def denial(
-        self, context: Mapping[str, str | Sequence[str]] | None = None, principal: Principal = USER
+        self,
+        context: Mapping[str, str | Sequence[str]] | None = None,
+        principal: Principal = USER,
+        arrival: Arrival = NOWHERE,
+        resource: Named = "*",
     ) -> AccessDenied | None:
         async with self.store.snapshot() as tx:
             try:
-                await self.keeper.at(tx).authorise(principal, "ecs:RunTask", ["*"], context)
+                await self.keeper.at(tx, arrival).authorise(principal, "ecs:RunTask", [resource], context)
             except AccessDenied as denied:
                 return denied
         return None
@@ -103,9 +109,31 @@ async def test_conditions(
     assert (await world.denial(context) is None) is allowed
 
 
+@pytest.mark.parametrize(
+    ("condition", "allowed"),
+    [
+        ('{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}', True),
+        ('{"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}}', False),
+        ('{"Bool":{"aws:SecureTransport":"true"}}', True),
+        ('{"StringLike":{"aws:UserAgent":"aws-cli/*"}}', True),
+        ('{"StringEquals":{"aws:RequestedRegion":"eu-west-1"}}', True),
+        ('{"StringEquals":{"aws:ResourceAccount":"222222222222"}}', False),
+        ('{"StringEquals":{"aws:ResourceAccount":"${aws:PrincipalAccount}","ecs:cluster":"c"}}', True),
+        ('{"Null":{"aws:Referer":"true","aws:SourceVpc":"true","aws:CalledVia":"true"}}', True),
+    ],
+)
+async def test_how_a_request_came_in_and_whose_the_resource_is(world: World, condition: str, allowed: bool) -> None:
+    await world.policy(condition)
+    arrival = Arrival("10.1.2.3", "aws-cli/2.0", secure=True, region="eu-west-1")
+    resource = Resource(f"arn:aws:ecs:eu-west-1:{ACCOUNT}:task/c/1", {"ecs:cluster": "c"})
+    # What an operation reads from its request does not stand above what the connection says.
+    forged = {"aws:SourceIp": "192.0.2.1", "aws:SecureTransport": "false"}
+    assert (await world.denial(forged, arrival=arrival, resource=resource) is None) is allowed
+
+
 async def test_a_denial_has_its_reasons(world: World) -> None:
     await world.policy('{"StringEquals":{"aws:RequestedRegion":"eu-west-1"}}')
-    denied = await world.denial({"aws:RequestedRegion": "us-east-1"})
+    denied = await world.denial(arrival=Arrival(region="us-east-1"))
     assert denied is not None
     assert denied.message == (
         "User: arn:aws:iam::111111111111:user/team/ann is not authorized to perform: ecs:RunTask on resource: * "
@@ -129,7 +157,7 @@ async def test_a_sessions_policies_limit_it(world: World) -> None:
 
 def test_the_keys_of_a_session() -> None:
     now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    assert principal_keys(SESSION, now) == {
+    assert {**principal_keys(SESSION), **time_keys(now)} == {
         "aws:PrincipalArn": "arn:aws:iam::111111111111:role/web",
         "aws:PrincipalAccount": ACCOUNT,
         "aws:PrincipalType": "AssumedRole",
@@ -138,7 +166,6 @@ def test_the_keys_of_a_session() -> None:
         "aws:userid": "AROAEXAMPLE:s",
         "aws:CurrentTime": "2026-01-02T03:04:05Z",
         "aws:EpochTime": "1767323045",
-        "aws:SecureTransport": "false",
         "aws:TokenIssueTime": "2026-01-01T00:00:00Z",
         "aws:PrincipalTag/Team": "yellow",
     }

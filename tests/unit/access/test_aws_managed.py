@@ -7,9 +7,11 @@ import pytest
 from roadstead.access.aws_managed import PREFIX, aws_managed_policy, names
 from roadstead.core.policy.compile import Request, compiled_text
 from roadstead.core.policy.context import RequestContext
+from roadstead.core.policy.document import Effect, parse_policy
 from roadstead.core.policy.evaluate import PolicySet, evaluate
 from roadstead.core.policy.principals import Requester, RequesterKind
 from roadstead.core.policy.trace import PolicySource
+from roadstead.services.iam.service_linked_roles import LINKED_ROLES
 
 ACCOUNT = "1" * 12
 ANN = Requester(RequesterKind.USER, f"arn:aws:iam::{ACCOUNT}:user/ann", ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/ann")
@@ -88,6 +90,14 @@ def test_another_arn_is_no_policy(arn: str) -> None:
 )
 def test_what_they_grant(name: str, action: str, resource: str, allowed: bool) -> None:
     assert allows(name, action, resource) is allowed
+
+
+@pytest.mark.parametrize("service", sorted(LINKED_ROLES))
+def test_every_service_linked_role_has_its_policy(service: str) -> None:
+    policy = aws_managed_policy(f"{PREFIX}/aws-service-role/{LINKED_ROLES[service].policy}")
+    assert policy is not None
+    statements = parse_policy(policy.text).statements
+    assert any(statement.effect is Effect.ALLOW for statement in statements)
 
 
 def test_ecs_may_be_handed_roles_for_tasks_only() -> None:

@@ -11,7 +11,7 @@ from roadstead.access.gatekeeper import Gatekeeper
 from roadstead.access.resource import Named
 from roadstead.access.revisions import touch_account
 from roadstead.access.tables import access_keys
-from roadstead.kernel.ids import secret_key, unique_id
+from roadstead.kernel.ids import access_key_id, secret_key
 from roadstead.services.iam.entities import USER, entity_arn, entity_resource
 from roadstead.services.iam.errors import InvalidInputException, NoSuchEntityException
 from roadstead.services.iam.listing import page_of
@@ -54,7 +54,7 @@ async def create_access_key(ctx: Context, request: CreateAccessKeyRequestTypeDef
     await require_user(ctx, name)
     stmt = select(func.count()).where(access_keys.c.account == ctx.account, access_keys.c.user_name == name)
     check_quota(ctx, "AccessKeysPerUser", int((await ctx.tx.execute(stmt)).scalar() or 0))
-    key_id, secret, now = unique_id("AKIA"), secret_key(), ctx.clock.now()
+    key_id, secret, now = access_key_id("AKIA", ctx.account), secret_key(), ctx.clock.now()
     master = ctx.component(Gatekeeper).master
     await ctx.tx.execute(
         insert(access_keys).values(

@@ -2,30 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
-from roadstead.access.master_key import MasterKey
-from roadstead.access.revisions import touch_account
-from roadstead.access.tables import access_keys, inline_policies, roles, users
+from roadstead.access.resource import Named, Resource, resource_tags
+from roadstead.access.tables import roles, users
 from roadstead.core.policy.document import PolicyDocument, parse_policy
-from roadstead.kernel.arn import Arn
-from roadstead.kernel.ids import secret_key, unique_id
-from roadstead.services.iam.entities import entity_arn
+from roadstead.kernel.arn import Arn, InvalidArn
+from roadstead.services.iam.entities import ROLE, entity_arn, entity_resource, name_of
+from roadstead.services.iam.founding import (
+    ADMINISTRATOR,
+    IssuedKey,
+    NewAccount,
+    account_with_administrator,
+    first_key,
+    remove_user,
+    user_with_key,
+)
+from roadstead.services.iam.issuer_client import (
+    IssuerAway,
+    IssuerClient,
+    IssuerFailed,
+    IssuerUntrusted,
+    issuer_client,
+)
+from roadstead.services.iam.mfa_codes import MfaCodes
+from roadstead.services.iam.oidc_providers import Provider, find_provider
+from roadstead.services.iam.oidc_urls import BadUrl, ProviderUrl, checked_url, provider_url
+from roadstead.services.iam.outbound_federation import ISSUERS, is_outbound_issuer, outbound_issuer
 from roadstead.services.iam.passwords import Passwords
+from roadstead.services.iam.tag_rows import read_tags
 from roadstead.services.iam.user_mfa import use_mfa_code
 from roadstead.services.iam.uses import UseRecorder
+from roadstead.services.operation import Context
 from roadstead.store import Transaction
 
 __all__ = [
+    "ADMINISTRATOR",
+    "ISSUERS",
+    "BadUrl",
     "IssuedKey",
+    "IssuerAway",
+    "IssuerClient",
+    "IssuerFailed",
+    "IssuerUntrusted",
+    "MfaCodes",
+    "NewAccount",
     "Passwords",
+    "Provider",
+    "ProviderUrl",
     "Role",
     "UseRecorder",
+    "account_with_administrator",
+    "checked_url",
+    "find_provider",
     "first_key",
+    "identity_tags",
+    "is_outbound_issuer",
+    "issuer_client",
+    "outbound_issuer",
+    "pass_to_service",
+    "provider_url",
+    "remove_user",
     "role_by_arn",
+    "role_resource",
     "use_mfa_code",
     "user_exists",
     "user_with_key",
@@ -38,16 +80,36 @@ class Role:
 
     arn: Arn
     role_id: str
-    trust_policy: PolicyDocument
+    trust_text: str
+    max_session_duration: int
+    """Seconds."""
+    tags: Mapping[str, str]
+
+    @property
+    def trust_policy(self) -> PolicyDocument:
+        """Who may be the role."""
+        return parse_policy(self.trust_text, trust=True)
 
 
-@dataclass(frozen=True, slots=True)
-class IssuedKey:
-    """A long-term key at the only moment when its secret is shown."""
+async def pass_to_service(ctx: Context, roles: Sequence[str], service: str) -> None:
+    """Require iam:PassRole on the roles (ARNs) that a request hands to a service (`ecs-tasks.amazonaws.com`)."""
+    passed = [await _passed(ctx, role) for role in sorted(set(roles))]
+    if passed:
+        await ctx.authorise("iam:PassRole", passed, {"iam:PassedToService": service})
 
-    user_arn: Arn
-    access_key_id: str
-    secret_access_key: str
+
+async def _passed(ctx: Context, text: str) -> Named:
+    """The role with its tags; without, where it is another account's or has another path, or where the text is no ARN."""
+    try:
+        arn = Arn.parse(text)
+    except InvalidArn:
+        return text
+    kind, _, name = name_of(arn)
+    if kind == "role" and arn.account == ctx.account:
+        known = await entity_resource(ctx, ROLE, name)
+        if known.arn == arn:
+            return known
+    return arn
 
 
 async def role_by_arn(tx: Transaction, arn: Arn) -> Role | None:
@@ -58,50 +120,24 @@ async def role_by_arn(tx: Transaction, arn: Arn) -> Role | None:
     row = (await tx.execute(stmt)).one_or_none()
     if kind != "role" or row is None or entity_arn(arn.account, "role", row.path, name) != arn:
         return None
-    return Role(arn=arn, role_id=str(row.role_id), trust_policy=parse_policy(str(row.trust_policy), trust=True))
+    return Role(
+        arn=arn,
+        role_id=str(row.role_id),
+        trust_text=str(row.trust_policy),
+        max_session_duration=int(row.max_session_duration),
+        tags=await read_tags(tx, arn.account, "role", name),
+    )
 
 
-async def user_with_key(
-    tx: Transaction, *, master: MasterKey, account: str, name: str, path: str, policy: str, now: datetime
-) -> IssuedKey:
-    """Make a user with one inline policy and a key: the generated administrator, a host's own identity."""
-    await tx.execute(
-        insert(users).values(account=account, user_name=name, user_id=unique_id("AIDA"), path=path, created_at=now)
-    )
-    await tx.execute(
-        insert(inline_policies).values(
-            account=account, entity_kind="user", entity_name=name, policy_name="generated", document=policy
-        )
-    )
-    key_id, secret = unique_id("AKIA"), secret_key()
-    await tx.execute(
-        insert(access_keys).values(
-            access_key_id=key_id,
-            account=account,
-            user_name=name,
-            secret=master.encrypt(secret.encode(), f"access-key:{key_id}"),
-            status="Active",
-            created_at=now,
-        )
-    )
-    await touch_account(tx, account)
-    return IssuedKey(entity_arn(account, "user", path, name), key_id, secret)
+def role_resource(role: Role) -> Resource:
+    """A role as the decision about who may be it sees it: with its trust policy and its tags."""
+    return Resource(role.arn, resource_tags(role.tags, "iam"), policy=role.trust_text, trust=True)
 
 
-async def first_key(tx: Transaction, *, master: MasterKey, account: str, name: str) -> IssuedKey | None:
-    """The oldest active key of a user with its secret, for the server's own use; None when there is none."""
-    stmt = (
-        select(access_keys.c.access_key_id, access_keys.c.secret, users.c.path)
-        .join(users, (users.c.account == access_keys.c.account) & (users.c.user_name == access_keys.c.user_name))
-        .where(access_keys.c.account == account, access_keys.c.user_name == name, access_keys.c.status == "Active")
-        .order_by(access_keys.c.created_at, access_keys.c.access_key_id)
-    )
-    row = (await tx.execute(stmt)).first()
-    if row is None:
-        return None
-    key_id = str(row.access_key_id)
-    secret = master.decrypt(bytes(row.secret), f"access-key:{key_id}").decode()
-    return IssuedKey(entity_arn(account, "user", str(row.path), name), key_id, secret)
+async def identity_tags(tx: Transaction, identity: Arn) -> dict[str, str]:
+    """The tags of a user or role."""
+    kind, _, name = name_of(identity)
+    return await read_tags(tx, identity.account, kind, name)
 
 
 async def user_exists(tx: Transaction, account: str, name: str) -> bool:

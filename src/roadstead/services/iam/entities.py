@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Column, Table, func, select
 
-from roadstead.access.resource import Named, Resource, resource_tags
+from roadstead.access.resource import Named, Resource
 from roadstead.access.tables import attached_policies, groups, inline_policies, roles, users
 from roadstead.core.policy.document import MalformedPolicy, PolicyDocument, parse_policy
 from roadstead.kernel.arn import Arn
@@ -20,7 +20,7 @@ from roadstead.services.iam.errors import (
     NoSuchEntityException,
     UnmodifiableEntityException,
 )
-from roadstead.services.iam.tag_rows import read_tags
+from roadstead.services.iam.tag_rows import tag_keys_of
 from roadstead.services.operation import Context
 from roadstead.store import Transaction
 
@@ -121,11 +121,11 @@ async def entity_resource(ctx: Context, kind: EntityKind, name: str, *, boundary
     row = await find_entity(ctx.tx, ctx.account, kind, name)
     if row is None:
         return Resource(entity_arn(ctx.account, kind.stored, "/", name))
-    tags = await read_tags(ctx.tx, ctx.account, kind.stored, name) if kind.bounded else {}
-    keys = {**resource_tags(tags), **{f"iam:ResourceTag/{key}": value for key, value in tags.items()}}
+    keys: dict[str, str] = {}
     if boundary and kind.bounded and row.permissions_boundary is not None:
         keys["iam:PermissionsBoundary"] = str(row.permissions_boundary)
-    return Resource(entity_arn(ctx.account, kind.stored, str(row.path), name), keys)
+    tags = tag_keys_of(ctx, kind.stored, name, "iam") if kind.bounded else None
+    return Resource(entity_arn(ctx.account, kind.stored, str(row.path), name), keys, tags=tags)
 
 
 def named(kind: EntityKind, *, boundary: bool = False) -> Resources:

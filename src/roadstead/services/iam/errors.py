@@ -57,6 +57,22 @@ class CredentialReportExpiredException(ServiceError):
     """The last credential report is too old."""
 
 
+class OpenIdIdpCommunicationErrorException(ServiceError):
+    """The identity provider can't be reached."""
+
+
+class FeatureEnabledException(ServiceError):
+    """The account vends tokens already."""
+
+    status = 409
+
+
+class FeatureDisabledException(ServiceError):
+    """The account vends no tokens."""
+
+    status = 404
+
+
 class AccessDenied(ServiceError):
     """What IAM allows to nobody, whatever the policies say; query services use this code."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
 
-from roadstead.access.resource import Named, Resource, resource_tags
+from roadstead.access.resource import Named, Resource
 from roadstead.access.tables import roles
 from roadstead.kernel.ids import unique_id
 from roadstead.services.iam.entities import (
@@ -27,7 +27,7 @@ from roadstead.services.iam.listing import page_by_name
 from roadstead.services.iam.quotas import check_account_quota
 from roadstead.services.iam.roles import require_role, role_resources, role_view
 from roadstead.services.iam.tables import instance_profiles
-from roadstead.services.iam.tag_rows import add_tags, drop_tags, read_tags, request_tag_keys, tag_list
+from roadstead.services.iam.tag_rows import add_tags, drop_tags, read_tags, request_tag_keys, tag_keys_of, tag_list
 from roadstead.services.operation import Context, operation
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ async def profile_resources(ctx: Context, request: Mapping[str, Any]) -> Sequenc
     name = request["InstanceProfileName"]
     row = await _find(ctx, name)
     path = "/" if row is None else str(row.path)
-    tags = await read_tags(ctx.tx, ctx.account, _KIND, name) if row is not None else {}
-    return [Resource(entity_arn(ctx.account, _KIND, path, name), resource_tags(tags))]
+    return [Resource(entity_arn(ctx.account, _KIND, path, name), tags=tag_keys_of(ctx, _KIND, name))]
 
 
 async def _created(ctx: Context, request: Mapping[str, Any]) -> Sequence[Named]:

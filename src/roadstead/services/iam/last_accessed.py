@@ -20,7 +20,7 @@ from roadstead.services.iam.entities import KINDS, entity_arn, find_entity, name
 from roadstead.services.iam.errors import NoSuchEntityException
 from roadstead.services.iam.granting import check_named, granted_services, held_policies
 from roadstead.services.iam.listing import page_of
-from roadstead.services.iam.policies_granting import named_by_arn
+from roadstead.services.iam.named import named_by
 from roadstead.services.iam.tables import action_uses, last_accessed_jobs
 from roadstead.services.operation import Context, operation
 
@@ -51,7 +51,7 @@ class Use:
         return self.action.partition(":")[0]
 
 
-@operation("iam:GenerateServiceLastAccessedDetails", resources=named_by_arn)
+@operation("iam:GenerateServiceLastAccessedDetails", resources=named_by("Arn"))
 async def generate_service_last_accessed_details(
     ctx: Context, request: GenerateServiceLastAccessedDetailsRequestTypeDef
 ) -> dict[str, object]:

@@ -7,6 +7,7 @@ there, because a transaction waits for nothing but the database.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import delete, insert, select, update
@@ -26,7 +27,7 @@ from roadstead.services.iam.password_policy import check_password, read_password
 from roadstead.services.iam.passwords import KEPT, Passwords, new_salt, same, used_before
 from roadstead.services.iam.tables import login_profiles
 from roadstead.services.iam.users import caller_or, require_user, user_resources
-from roadstead.services.operation import Context, operation
+from roadstead.services.operation import Afterwards, Context, operation
 from roadstead.store import Transaction
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _view(row: Any) -> dict[str, object]:
 
 
 @operation("iam:CreateLoginProfile", resources=user_resources, reads=True)
-async def create_login_profile(ctx: Context, request: CreateLoginProfileRequestTypeDef) -> dict[str, object]:
+async def create_login_profile(ctx: Context, request: CreateLoginProfileRequestTypeDef) -> Afterwards:
     """https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateLoginProfile.html."""
     name = await caller_or(ctx, request.get("UserName"))
     await require_user(ctx, name)
@@ -79,9 +80,8 @@ async def create_login_profile(ctx: Context, request: CreateLoginProfileRequestT
         raise exists
     check_password(await read_password_policy(ctx.tx, ctx.account), request["Password"])
     passwords, salt, now = ctx.component(Passwords), new_salt(), ctx.clock.now()
-    hashed = await passwords.hashed(request["Password"], salt)
 
-    async def write(tx: Transaction) -> Any:
+    async def write(tx: Transaction, hashed: bytes) -> Any:
         if await find_entity(tx, ctx.account, USER, name) is None:
             raise NoSuchEntityException(f"The user with name {name} cannot be found.")
         if await _find(tx, ctx.account, name) is not None:
@@ -100,7 +100,11 @@ async def create_login_profile(ctx: Context, request: CreateLoginProfileRequestT
         )
         return await _require(tx, ctx.account, name)
 
-    return {"LoginProfile": _view(await passwords.store.run(write))}
+    async def work() -> dict[str, object]:
+        hashed = await passwords.hashed(request["Password"], salt)
+        return {"LoginProfile": _view(await passwords.store.run(partial(write, hashed=hashed)))}
+
+    return Afterwards(work)
 
 
 @operation("iam:GetLoginProfile", resources=user_resources, reads=True)
@@ -112,37 +116,46 @@ async def get_login_profile(ctx: Context, request: GetLoginProfileRequestTypeDef
 
 
 @operation("iam:UpdateLoginProfile", resources=user_resources, reads=True)
-async def update_login_profile(ctx: Context, request: UpdateLoginProfileRequestTypeDef) -> dict[str, object]:
+async def update_login_profile(ctx: Context, request: UpdateLoginProfileRequestTypeDef) -> Afterwards:
     """https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateLoginProfile.html."""
     name = request["UserName"]
     await require_user(ctx, name)
     row = await _require(ctx.tx, ctx.account, name)
-    values: dict[str, object] = {}
-    if "Password" in request:
-        values = await _new_password(ctx, row, request["Password"])
-    if "PasswordResetRequired" in request:
-        values["reset_required"] = request["PasswordResetRequired"]
-    await _replace(ctx, row, values)
-    return {}
+    policy = await read_password_policy(ctx.tx, ctx.account)
+
+    async def work() -> dict[str, object]:
+        values: dict[str, object] = {}
+        if "Password" in request:
+            values = await _new_password(ctx, policy, row, request["Password"])
+        if "PasswordResetRequired" in request:
+            values["reset_required"] = request["PasswordResetRequired"]
+        await _replace(ctx, row, values)
+        return {}
+
+    return Afterwards(work)
 
 
 @operation("iam:ChangePassword", resources=_caller, reads=True)
-async def change_password(ctx: Context, request: ChangePasswordRequestTypeDef) -> dict[str, object]:
+async def change_password(ctx: Context, request: ChangePasswordRequestTypeDef) -> Afterwards:
     """https://docs.aws.amazon.com/IAM/latest/APIReference/API_ChangePassword.html: by the user itself."""
     if ctx.principal.kind is not PrincipalKind.USER:
         raise InvalidUserTypeException("Only IAM Users can change their own password")
     row = await _require(ctx.tx, ctx.account, await caller_or(ctx, None))
-    old = await ctx.component(Passwords).hashed(request["OldPassword"], bytes(row.salt))
-    if not same(old, bytes(row.password)):
-        raise AccessDenied("The old password was incorrect.")
-    values = await _new_password(ctx, row, request["NewPassword"])
-    await _replace(ctx, row, {**values, "reset_required": False})
-    return {}
-
-
-async def _new_password(ctx: Context, row: Any, password: str) -> dict[str, object]:
-    """What a row has after the change; raises PasswordPolicyViolation."""
     policy = await read_password_policy(ctx.tx, ctx.account)
+
+    async def work() -> dict[str, object]:
+        old = await ctx.component(Passwords).hashed(request["OldPassword"], bytes(row.salt))
+        if not same(old, bytes(row.password)):
+            raise AccessDenied("The old password was incorrect.")
+        values = await _new_password(ctx, policy, row, request["NewPassword"])
+        await _replace(ctx, row, {**values, "reset_required": False})
+        return {}
+
+    return Afterwards(work)
+
+
+async def _new_password(ctx: Context, policy: Mapping[str, Any] | None, row: Any, password: str) -> dict[str, object]:
+    """What a row has after the change; raises PasswordPolicyViolation."""
     check_password(policy, password)
     hashed = await ctx.component(Passwords).hashed(password, bytes(row.salt))
     previous = cast("list[str]", row.previous)

@@ -16,7 +16,7 @@ import segno
 from sqlalchemy import delete, insert, select
 
 from roadstead.access.gatekeeper import Gatekeeper
-from roadstead.access.resource import Named, Resource, resource_tags
+from roadstead.access.resource import Named, Resource
 from roadstead.access.tables import users
 from roadstead.kernel.arn import Arn, InvalidArn
 from roadstead.services.iam.entities import entity_arn, name_of, name_taken
@@ -27,7 +27,7 @@ from roadstead.services.iam.errors import (
 )
 from roadstead.services.iam.listing import page_of
 from roadstead.services.iam.tables import mfa_devices
-from roadstead.services.iam.tag_rows import add_tags, drop_tags, read_tags, request_tag_keys, tag_list
+from roadstead.services.iam.tag_rows import add_tags, drop_tags, read_tags, request_tag_keys, tag_keys_of, tag_list
 from roadstead.services.iam.totp import SEED_BYTES
 from roadstead.services.iam.users import user_view
 from roadstead.services.operation import Context, operation
@@ -51,8 +51,7 @@ async def device_resources(ctx: Context, request: Mapping[str, Any]) -> Sequence
     row = await find_device(ctx.tx, ctx.account, request["SerialNumber"])
     if row is None:
         return [request["SerialNumber"]]
-    tags = await read_tags(ctx.tx, ctx.account, _KIND, row.device_name)
-    return [Resource(serial_number(ctx.account, row), resource_tags(tags))]
+    return [Resource(serial_number(ctx.account, row), tags=tag_keys_of(ctx, _KIND, row.device_name))]
 
 
 async def _created(ctx: Context, request: CreateVirtualMFADeviceRequestTypeDef) -> Sequence[Named]:

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from roadstead.access.resource import Named
-from roadstead.services.iam.entities import KINDS, entity_resource, name_of
+from roadstead.services.iam.entities import KINDS
 from roadstead.services.iam.granting import HeldPolicy, check_named, granted_services, held_policies
 from roadstead.services.iam.listing import page_of
-from roadstead.services.iam.policy_arns import policy_resources
+from roadstead.services.iam.named import named_by
 from roadstead.services.operation import Context, operation
 
 if TYPE_CHECKING:
     from types_boto3_iam.type_defs import ListPoliciesGrantingServiceAccessRequestTypeDef
 
 
-async def named_by_arn(ctx: Context, request: Mapping[str, Any]) -> Sequence[Named]:
-    """The identity or policy that a request names by its ARN."""
-    arn = await check_named(ctx, request["Arn"])
-    kind, _, name = name_of(arn)
-    if kind == "policy":
-        return await policy_resources(ctx, {"PolicyArn": request["Arn"]})
-    return [await entity_resource(ctx, KINDS[kind], name)]
-
-
-@operation("iam:ListPoliciesGrantingServiceAccess", resources=named_by_arn, reads=True)
+@operation("iam:ListPoliciesGrantingServiceAccess", resources=named_by("Arn"), reads=True)
 async def list_policies_granting_service_access(
     ctx: Context, request: ListPoliciesGrantingServiceAccessRequestTypeDef
 ) -> dict[str, object]:

@@ -12,12 +12,12 @@ from typing import Any
 from sqlalchemy import Table, func, select
 
 from roadstead.access.aws_managed import PREFIX, AwsManagedPolicy, aws_managed_policy
-from roadstead.access.resource import Named, Resource, resource_tags
+from roadstead.access.resource import Named, Resource
 from roadstead.access.tables import attached_policies, managed_policies, roles, users
 from roadstead.kernel.arn import Arn, InvalidArn
 from roadstead.services.iam.entities import entity_arn, name_of
 from roadstead.services.iam.errors import AccessDenied, InvalidInputException, NoSuchEntityException
-from roadstead.services.iam.tag_rows import read_tags
+from roadstead.services.iam.tag_rows import tag_keys_of
 from roadstead.services.operation import Context
 from roadstead.store import Transaction
 
@@ -133,14 +133,11 @@ async def policy_resources(ctx: Context, request: Mapping[str, Any]) -> Sequence
     arn = parsed_policy_arn(text)
     if arn.account == "aws":
         return [AwsOwned(text)]
-    tags = await read_tags(ctx.tx, arn.account, "policy", name_of(arn)[2]) if arn.account == ctx.account else {}
-    return [Resource(arn, resource_tags(tags))]
+    return [Resource(arn, tags=tag_keys_of(ctx, "policy", name_of(arn)[2]) if arn.account == ctx.account else None)]
 
 
-class AwsOwned(Resource):
+class AwsOwned(Resource, frozen=True):
     """One of AWS's policies: it belongs to no other customer, so that the caller's own policies decide."""
-
-    __slots__ = ()
 
     @property
     def account(self) -> str | None:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from roadstead.kernel.arn import Arn
+from roadstead.services.iam.named import named_by
 from roadstead.services.iam.simulated_policies import Collected, of_principal, passed
 from roadstead.services.operation import Context, operation
-
-
-async def _principal(ctx: Context, request: Mapping[str, Any]) -> Sequence[Arn | str]:
-    del ctx
-    return [str(request["PolicySourceArn"])]
 
 
 @operation("iam:GetContextKeysForCustomPolicy", reads=True)
@@ -23,7 +18,7 @@ async def get_context_keys_for_custom_policy(ctx: Context, request: Mapping[str,
     return {"ContextKeyNames": policies.keys()}
 
 
-@operation("iam:GetContextKeysForPrincipalPolicy", resources=_principal, reads=True)
+@operation("iam:GetContextKeysForPrincipalPolicy", resources=named_by("PolicySourceArn"), reads=True)
 async def get_context_keys_for_principal_policy(ctx: Context, request: Mapping[str, Any]) -> dict[str, list[str]]:
     """https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetContextKeysForPrincipalPolicy.html."""
     policies = await of_principal(ctx, request)

@@ -16,6 +16,7 @@ from roadstead.services.operation import Context
 FIXED = MappingProxyType(
     {
         "AccessKeysPerUser": 2,
+        "ClientIdsPerOpenIdConnectProvider": 100,
         "GroupsPerUser": 10,
         "MFADevicesPerUser": 8,
         "PoliciesPerGroup": 10,
@@ -32,6 +33,7 @@ ADJUSTABLE = MappingProxyType(
         "ACLSizePerRole": (2048, 8192),
         "GroupsPerAccount": (300, 500),
         "InstanceProfilesPerAccount": (1000, 10000),
+        "OpenIdConnectProvidersPerAccount": (100, 700),
         "PoliciesPerAccount": (1500, 10000),
         "PoliciesPerRole": (10, 25),
         "PoliciesPerUser": (10, 20),

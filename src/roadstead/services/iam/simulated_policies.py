@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from roadstead.access.held import PolicyText, groups_of, managed_text, policy_texts
-from roadstead.access.tables import accounts, groups, roles, users
+from roadstead.access.held import PolicyText, groups_of, managed_text, policy_texts, service_control_texts
+from roadstead.access.tables import groups, roles, users
 from roadstead.core.policy.compile import CompiledPolicy
 from roadstead.core.policy.document import MalformedPolicy, PolicyShape, context_keys, parse_policy
 from roadstead.core.policy.evaluate import PolicySet
@@ -130,11 +130,9 @@ async def of_principal(ctx: Context, request: Mapping[str, Any]) -> Collected:
     found.boundary = passed_boundary(request)
     if found.boundary is None and boundary is not None and "permission-boundary" not in kinds:
         found.boundary = await managed_text(ctx.tx, boundary, PolicyKind.BOUNDARY)
-    stmt = select(accounts.c.service_control_policy).where(accounts.c.account == ctx.account)
-    limit = (await ctx.tx.execute(stmt)).scalar()
-    if limit is not None and "scp" not in kinds:
-        source = PolicySource(f"service control policy of {ctx.account}", PolicyKind.SERVICE_CONTROL)
-        found.service_control = [[PolicyText(str(limit), source)]]
+    level = [] if "scp" in kinds else await service_control_texts(ctx.tx, ctx.account)
+    if level:
+        found.service_control = [level]
     return found
 
 

@@ -21,6 +21,7 @@ from roadstead.core.policy.simulate import Simulated, most_restrictive, simulate
 from roadstead.core.policy.trace import Origin, PolicyKind, PolicySource, StatementRef
 from roadstead.kernel.arn import Arn, InvalidArn
 from roadstead.services.iam.errors import InvalidInputException
+from roadstead.services.iam.named import named_by
 from roadstead.services.iam.simulated_policies import (
     Collected,
     entity_of,
@@ -36,11 +37,6 @@ _PAGE = 100
 Shape = dict[str, Any]
 
 
-async def _principal(ctx: Context, request: Mapping[str, Any]) -> Sequence[Arn | str]:
-    del ctx
-    return [str(request["PolicySourceArn"])]
-
-
 @operation("iam:SimulateCustomPolicy", reads=True)
 async def simulate_custom_policy(ctx: Context, request: Mapping[str, Any]) -> Shape:
     """https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulateCustomPolicy.html."""
@@ -54,7 +50,7 @@ async def simulate_custom_policy(ctx: Context, request: Mapping[str, Any]) -> Sh
     return _answer(ctx, request, policies, _user(request.get("CallerArn")))
 
 
-@operation("iam:SimulatePrincipalPolicy", resources=_principal, reads=True)
+@operation("iam:SimulatePrincipalPolicy", resources=named_by("PolicySourceArn"), reads=True)
 async def simulate_principal_policy(ctx: Context, request: Mapping[str, Any]) -> Shape:
     """https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html."""
     kind, _, _ = await entity_of(ctx, request["PolicySourceArn"])

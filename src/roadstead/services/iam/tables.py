@@ -56,11 +56,21 @@ oidc_providers = Table(
     metadata,
     Column("account", String(12), primary_key=True),
     Column("url", String(255), primary_key=True),
+    Column("scheme", String(5), nullable=False),
     Column("client_ids", Json, nullable=False),
     Column("thumbprints", Json, nullable=False),
     Column("created_at", Timestamp, nullable=False),
 )
 """`url` is without its scheme, as in the provider's ARN."""
+
+outbound_federation = Table(
+    "iam_outbound_federation",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("issuer_id", String(36), nullable=False, unique=True),
+    Column("enabled", Boolean, nullable=False),
+)
+"""Accounts that vend tokens for others, or did."""
 
 password_policies = Table(
     "iam_password_policies",

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
-from roadstead.access.resource import KeyValues
+from roadstead.access.resource import KeyValues, ReadKeys, resource_tags
 from roadstead.access.tables import tags as table
 from roadstead.services.iam.errors import InvalidInputException, LimitExceededException
 from roadstead.services.iam.quotas import quota
@@ -44,6 +44,15 @@ async def read_all_tags(tx: Transaction, account: str, kind: str, names: Sequenc
     for row in (await tx.execute(stmt.order_by(table.c.tag_key))).all():
         found.setdefault(str(row.entity_name), {})[str(row.tag_key)] = str(row.tag_value)
     return found
+
+
+def tag_keys_of(ctx: Context, kind: str, name: str, service: str | None = None) -> ReadKeys:
+    """Reads the condition keys of a resource's tags; for a kind that `iam:ResourceTag/…` is about, `service` is `iam`."""
+
+    async def read() -> KeyValues:
+        return resource_tags(await read_tags(ctx.tx, ctx.account, kind, name), service)
+
+    return read
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Tags of users, roles, policies, instance profiles and MFA devices: Tag, Untag and ListTags, the same three functions for all."""
+"""Tags of users, roles, policies, instance profiles, MFA devices and OIDC providers: Tag, Untag and ListTags, the same three functions for all."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from roadstead.services.iam.entities import ROLE, USER, EntityKind, Resources, n
 from roadstead.services.iam.instance_profiles import profile_resources, require_profile
 from roadstead.services.iam.listing import page_of
 from roadstead.services.iam.mfa_devices import device_resources, require_device
+from roadstead.services.iam.oidc_providers import KIND as OIDC_PROVIDER
+from roadstead.services.iam.oidc_providers import provider_name, provider_resources
 from roadstead.services.iam.policy_arns import policy_resources, require_own_policy, require_policy
 from roadstead.services.iam.tag_rows import add_tags, read_tags, remove_tags, request_tag_keys, tag_list
 from roadstead.services.operation import Context, operation
@@ -63,6 +65,7 @@ _TAGGABLE = (
     _Taggable("Policy", "policy", policy_resources, _own_policy, _policy),
     _Taggable("InstanceProfile", "instance-profile", profile_resources, _profile, _profile),
     _Taggable("MFADevice", "mfa", device_resources, _device, _device),
+    _Taggable("OpenIDConnectProvider", OIDC_PROVIDER, provider_resources, provider_name, provider_name),
 )
 
 

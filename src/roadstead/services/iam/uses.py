@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from typing import NamedTuple
 
-import structlog
 from sqlalchemy import insert, select, update
 
 from roadstead.access.principal import Principal, PrincipalKind
@@ -15,17 +13,13 @@ from roadstead.access.tables import access_keys
 from roadstead.kernel.clock import Clock
 from roadstead.services.iam.entities import KINDS, find_entity, name_of
 from roadstead.services.iam.tables import access_key_uses, action_uses
-from roadstead.store import Store, StoreError, Transaction
-
-_log = structlog.stdlib.get_logger(__name__)
-
-PRECISION = timedelta(minutes=15)
-"""The same use this soon after the last recorded one is not recorded (AWS: some hours for services, 15 minutes for keys)."""
-
-INTERVAL_SECONDS = 5.0
+from roadstead.store import Moments, Store, Transaction
+from roadstead.store.moments import PRECISION
 
 _REMEMBERED = 50_000
 _LONG_TERM = "AKIA"
+_UNTRACKED = frozenset({"iam:PassRole"})
+"""Actions that are no calls of an API, and have no time of last access."""
 
 
 class _Use(NamedTuple):
@@ -43,59 +37,43 @@ class _KeyUse(NamedTuple):
 
 
 class UseRecorder:
-    """Gathers uses in memory; what a crash loses is a time, never a decision. `run` writes them while the server lives."""
+    """Gathers uses in memory: a request writes nothing of them. `moments` writes them while the server lives."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        self._store = store
         self._clock = clock
-        self._recorded: OrderedDict[_Use | _KeyUse, datetime] = OrderedDict()
-        self._pending: dict[_Use | _KeyUse, datetime] = {}
+        self.moments = Moments[_Use | _KeyUse](store, _write, what="uses of identities", remembered=_REMEMBERED)
+        self._lately: dict[tuple[str, str, str], float] = {}
+        """Until when nothing needs to be done for a key, what it was used for, and a region: most uses end here."""
 
-    def used(self, principal: Principal, action: str, region: str) -> None:
-        """Note that `principal` was just allowed `action` (`ecs:RunTask`) in a region."""
-        now = self._clock.now()
+    def signed(self, principal: Principal, service: str, region: str) -> None:
+        """Note that a long-term key of `principal` was used to call a service (`ecs`) in a region."""
+        if principal.access_key_id.startswith(_LONG_TERM) and self._is_new(principal, service, region):
+            self.moments.note(_KeyUse(principal.access_key_id, service, region), self._clock.now())
+
+    def asked(self, principal: Principal, action: str, region: str) -> None:
+        """Note that `principal` asked for `action` (`ecs:RunTask`) in a region: attempts count, those that are denied among them."""
+        if not self._is_new(principal, action, region) or action in _UNTRACKED:
+            return
         if principal.kind in (PrincipalKind.USER, PrincipalKind.ASSUMED_ROLE):
             kind, _, name = name_of(principal.identity_arn)
-            self._note(_Use(principal.account, kind, name, action, region), now)
-        if principal.access_key_id.startswith(_LONG_TERM):
-            self._note(_KeyUse(principal.access_key_id, action.partition(":")[0], region), now)
+            self.moments.note(_Use(principal.account, kind, name, action, region), self._clock.now())
 
-    def _note(self, use: _Use | _KeyUse, now: datetime) -> None:
-        last = self._recorded.get(use)
-        if last is not None and timedelta(0) <= now - last < PRECISION:
-            return
-        self._recorded[use] = self._pending[use] = now
-        if len(self._recorded) > _REMEMBERED:
-            self._recorded.popitem(last=False)
+    def _is_new(self, principal: Principal, what: str, region: str) -> bool:
+        use, now = (principal.access_key_id, what, region), self._clock.monotonic()
+        if self._lately.get(use, -1.0) > now:
+            return False
+        if len(self._lately) >= _REMEMBERED:
+            self._lately.clear()
+        self._lately[use] = now + PRECISION.total_seconds()
+        return True
 
-    async def flush(self) -> int:
-        """Write what was gathered; returns how many. When that fails, it is kept for the next time."""
-        pending, self._pending = self._pending, {}
-        if not pending:
-            return 0
 
-        async def write(tx: Transaction) -> None:
-            for use, moment in pending.items():
-                if isinstance(use, _Use):
-                    await _write_use(tx, use, moment)
-                else:
-                    await _write_key_use(tx, use, moment)
-
-        try:
-            await self._store.run(write)
-        except BaseException:
-            self._pending = {**pending, **self._pending}
-            raise
-        return len(pending)
-
-    async def run(self) -> None:
-        """Flush every few seconds until cancelled; call `flush` once more before the store closes."""
-        while True:
-            await asyncio.sleep(INTERVAL_SECONDS)
-            try:
-                await self.flush()
-            except StoreError as error:
-                _log.warning("uses of identities are not written yet", error=str(error))
+async def _write(tx: Transaction, pending: Mapping[_Use | _KeyUse, datetime]) -> None:
+    for use, moment in pending.items():
+        if isinstance(use, _Use):
+            await _write_use(tx, use, moment)
+        else:
+            await _write_key_use(tx, use, moment)
 
 
 async def _write_use(tx: Transaction, use: _Use, moment: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Sessions that the platform itself opens for what it runs."""
+"""What other parts of the server ask of STS: sessions for what the platform runs, and the rights of credentials."""
 
 from __future__ import annotations
 
@@ -12,8 +12,21 @@ from roadstead.core.policy.evaluate import Decision, trusts
 from roadstead.kernel.arn import Arn
 from roadstead.kernel.clock import Clock
 from roadstead.services.iam.api import role_by_arn
+from roadstead.services.sts.issuer_keys import IssuerKeys
+from roadstead.services.sts.session_rights import check_credentials
+from roadstead.services.sts.token_keys import ALGORITHMS, TokenKeys
 from roadstead.store import Transaction
 from roadstead.wire.task import IAMRoleCredentials
+
+__all__ = [
+    "ALGORITHMS",
+    "TASKS_SERVICE",
+    "TASK_SESSION",
+    "IssuerKeys",
+    "TaskSessions",
+    "TokenKeys",
+    "check_credentials",
+]
 
 TASK_SESSION = timedelta(hours=6)
 TASKS_SERVICE = "ecs-tasks.amazonaws.com"
