@@ -1,0 +1,1 @@
+"""OCI image layouts, as directories and tar files, and the archives of docker save."""
