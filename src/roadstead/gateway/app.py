@@ -10,10 +10,15 @@ from typing import Any
 import msgspec
 import structlog
 
-from roadstead.gateway.body import BodyTimeout, BodyTooLarge, ClientGone, read_body
-from roadstead.gateway.dispatch import Dispatcher, Outcome
+from roadstead.access.arrival import arrival_of
+from roadstead.audit.trail import Trail
+from roadstead.gateway.body import BodyTimeout, BodyTooLarge, ClientGone, Memory, TooManyBodies, read_body
+from roadstead.gateway.dispatch import Dispatcher, unfinished
+from roadstead.gateway.forwarding import Call, Forwarding, Head
 from roadstead.gateway.metrics import GatewayMetrics
+from roadstead.gateway.outcome import Outcome
 from roadstead.gateway.protocols import HttpRequest, HttpResponse
+from roadstead.gateway.trail import GatewayTrail
 from roadstead.kernel.ids import request_id as new_request_id
 
 Scope = MutableMapping[str, Any]
@@ -21,14 +26,17 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+_UNREAD = frozenset({"RequestEntityTooLarge", "RequestTimeout", "RequestThrottled"})
+"""What is answered before the whole body was read: nothing can follow it on the connection."""
 _log = structlog.get_logger("request")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one request. Bytes; seconds between chunks of a body, and for a whole body."""
+    """Bounds of one request, and of all under way `together`. Bytes; seconds between chunks of a body, and for a whole body."""
 
     body: int = 32 * 1024 * 1024
+    together: int = 256 * 1024 * 1024
     idle: float = 20.0
     total: float = 300.0
 
@@ -36,10 +44,20 @@ class Limits:
 class Gateway:
     """Reads requests, has them dispatched, writes answers, logs and counts."""
 
-    def __init__(self, dispatcher: Dispatcher, metrics: GatewayMetrics, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        metrics: GatewayMetrics,
+        trail: Trail,
+        limits: Limits | None = None,
+        forwarding: Forwarding | None = None,
+    ) -> None:
         self._dispatcher = dispatcher
+        self._forwarding = forwarding
         self._metrics = metrics
+        self._trail = GatewayTrail(trail)
         self._limits = limits or Limits()
+        self._memory = Memory(self._limits.together)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -48,48 +66,61 @@ class Gateway:
         headers = _headers(scope["headers"])
         self._metrics.under_way.inc()
         try:
-            outcome = await self._answer(scope, headers, receive, request_id)
-            if outcome is not None:
-                await _send(send, outcome.response, closes=outcome.response.status in (408, 413))
+            with self._memory.share() as take:
+                outcome = await self._answer(scope, headers, receive, send, take, request_id)
+            client = scope.get("client")
+            source, agent = client[0] if client else "", headers.get("user-agent", "")
+            self._trail.tell(outcome, source, agent, request_id)  # whether or not the answer arrives
+            if not outcome.relayed:
+                await _send(send, outcome.response, closes=outcome.code in _UNREAD)
         finally:
             self._metrics.under_way.dec()
-        if outcome is not None:
-            self._account(outcome, scope, headers, request_id, time.perf_counter() - started)
+        self._account(outcome, source, agent, request_id, time.perf_counter() - started)
 
-    async def _answer(self, scope: Scope, headers: dict[str, str], receive: Receive, request_id: str) -> Outcome | None:
-        limits = self._limits
+    async def _answer(
+        self,
+        scope: Scope,
+        headers: dict[str, str],
+        receive: Receive,
+        send: Send,
+        take: Callable[[int], None],
+        request_id: str,
+    ) -> Outcome:
+        limits, forwarding, arrival = self._limits, self._forwarding, arrival_of(scope)
+        method, path = scope["method"], scope["raw_path"].decode("latin-1")
+        query = scope["query_string"].decode("latin-1")
         length = headers.get("content-length")
         try:
+            if forwarding is not None and forwarding.streams(head := Head(method, path, query, headers)):
+                return await forwarding.stream(Call(head, request_id, arrival, receive, send, take))
             body = await read_body(
                 receive,
                 declared=int(length) if length and length.isdecimal() else None,
                 limit=limits.body,
                 idle=limits.idle,
                 total=limits.total,
+                take=take,
             )
+            request = HttpRequest(method, path, query, headers, body)
+            if forwarding is not None:
+                call = Call(Head(method, path, query, headers), request_id, arrival, receive, send, take)
+                if (forwarded := await forwarding.answer(request, call)) is not None:
+                    return forwarded
+            return await self._dispatcher.handle(request, request_id, arrival)
         except BodyTooLarge:
             text = f"The request body is longer than {limits.body} bytes."
             return _edge_failure(413, "RequestEntityTooLarge", text, request_id)
         except BodyTimeout:
             text = "The request body did not arrive in time."
             return _edge_failure(408, "RequestTimeout", text, request_id)
+        except TooManyBodies:
+            text = "The server holds as many request bodies as it can. Please try again."
+            return _edge_failure(503, "RequestThrottled", text, request_id)
         except ClientGone:
-            return None
-        request = HttpRequest(
-            method=scope["method"],
-            path=scope["raw_path"].decode("latin-1"),
-            query=scope["query_string"].decode("latin-1"),
-            headers=headers,
-            body=body,
-        )
-        return await self._dispatcher.handle(request, request_id)
+            return unfinished(HttpRequest(method, path, query, headers))
 
-    def _account(
-        self, outcome: Outcome, scope: Scope, headers: dict[str, str], request_id: str, seconds: float
-    ) -> None:
-        self._metrics.requests.labels(outcome.service, outcome.operation, outcome.code).inc()
-        self._metrics.seconds.labels(outcome.service, outcome.operation).observe(seconds)
-        client = scope.get("client")
+    def _account(self, outcome: Outcome, source: str, agent: str, request_id: str, seconds: float) -> None:
+        self._metrics.answered(outcome.service, outcome.operation, outcome.code, seconds)
         _log.info(
             "request",
             request_id=request_id,
@@ -100,8 +131,8 @@ class Gateway:
             account=outcome.account,
             region=outcome.region,
             principal=outcome.principal,
-            source=client[0] if client else "",
-            user_agent=headers.get("user-agent", ""),
+            source=source,
+            user_agent=agent,
             ms=round(seconds * 1000, 2),
         )
 
@@ -117,7 +148,7 @@ def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
 def _edge_failure(status: int, code: str, message: str, request_id: str) -> Outcome:
     body = msgspec.json.encode({"__type": code, "message": message})
     headers = (("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-RequestId", request_id))
-    return Outcome(HttpResponse(status, headers, body), code=code)
+    return Outcome(HttpResponse(status, headers, body), code=code, message=message)
 
 
 async def _send(send: Send, response: HttpResponse, *, closes: bool) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+import contextlib
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
 from typing import Any
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -17,15 +18,52 @@ class BodyTimeout(Exception):
     """The client sent nothing for too long, or took too long over all."""
 
 
+class TooManyBodies(Exception):
+    """The bodies of all requests under way take as much memory as they may."""
+
+
 class ClientGone(Exception):
     """The client closed the connection before its request was complete."""
 
 
-async def read_body(receive: Receive, *, declared: int | None, limit: int, idle: float, total: float) -> bytes:
+class Memory:
+    """What the bodies of requests under way take together: `limit` bytes at most."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._taken = 0
+
+    @contextlib.contextmanager
+    def share(self) -> Generator[Callable[[int], None]]:
+        """One request's part: call it with each number of bytes more; given back in the end. Raises TooManyBodies."""
+        mine = 0
+
+        def take(size: int) -> None:
+            nonlocal mine
+            if self._taken + size > self._limit:
+                raise TooManyBodies
+            mine += size
+            self._taken += size
+
+        try:
+            yield take
+        finally:
+            self._taken -= mine
+
+
+async def read_body(
+    receive: Receive,
+    *,
+    declared: int | None,
+    limit: int,
+    idle: float,
+    total: float,
+    take: Callable[[int], None],
+) -> bytes:
     """The whole body of a request.
 
-    `declared` is its Content-Length, `limit` bytes at most; `idle` and `total` are seconds between chunks and over all. Raises
-    BodyTooLarge, BodyTimeout or ClientGone.
+    `declared` is its Content-Length, `limit` bytes at most; `idle` and `total` are seconds between chunks and over all; `take` is
+    called before bytes are kept. Raises BodyTooLarge, BodyTimeout, ClientGone, and what `take` raises.
     """
     if declared is not None and declared > limit:
         raise BodyTooLarge
@@ -46,6 +84,7 @@ async def read_body(receive: Receive, *, declared: int | None, limit: int, idle:
             size += len(chunk)
             if size > limit:
                 raise BodyTooLarge
+            take(len(chunk))
             chunks.append(chunk)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -2,66 +2,63 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 import structlog
 
+from roadstead.access.arrival import NOWHERE, Arrival
 from roadstead.access.authorization_message import encoded_message
-from roadstead.access.decided import Decided
-from roadstead.access.errors import AccessDenied, AuthenticationError, AuthenticationFailure
+from roadstead.access.errors import AccessDenied, AuthenticationError
 from roadstead.access.gatekeeper import Caller, Gate, Gatekeeper
 from roadstead.access.principal import Principal
 from roadstead.access.resource import KeyValues, Named
 from roadstead.access.signed_request import SignatureClaim, read_claim
 from roadstead.core.sigv4 import SignableRequest
 from roadstead.gateway.failures import Failure, authentication_failure, denial
+from roadstead.gateway.outcome import Outcome
 from roadstead.gateway.payload import payload_hash
 from roadstead.gateway.protocols import HttpRequest, HttpResponse
 from roadstead.gateway.protocols.detect import Target, Unidentified, identify
 from roadstead.gateway.protocols.validate import validate
+from roadstead.gateway.scope import check_scope
 from roadstead.kernel.clock import Clock
 from roadstead.kernel.errors import InternalFailure, NotImplementedByRoadstead, ServiceError, ServiceUnavailable
 from roadstead.kernel.settings import Deployment
-from roadstead.services.iam.api import UseRecorder
-from roadstead.services.operation import OPERATIONS, Context, Operation
+from roadstead.services.operation import OPERATIONS, Afterwards, Context, Operation, Outside, Vouched
+from roadstead.services.sts.api import check_credentials
 from roadstead.store import Store, StoreError, Transaction
+from roadstead.store.blobs import BlobError
 
-_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}|global")
+_UNSIGNED = "none"
 _log = structlog.get_logger("gateway")
-
-
-@dataclass(slots=True)
-class Outcome:
-    """An answer, and what the request log and the trail say of the request."""
-
-    response: HttpResponse
-    service: str = "-"
-    operation: str = "-"
-    code: str = "OK"
-    account: str = "-"
-    region: str = "-"
-    principal: str = "-"
-    message: str = ""
-    """What the error says, without what only the caller is told."""
-    target: Target | None = None
-    caller: Caller | None = None
-    """None until the signature held."""
-    params: Mapping[str, object] | None = None
-    result: Mapping[str, object] | None = None
-    decisions: Sequence[Decided] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A request whose operation and signature were read."""
+    """A request whose operation is known."""
 
     request_id: str
     target: Target
     request: HttpRequest
     signed: SignableRequest
-    claim: SignatureClaim
+    claim: SignatureClaim | AuthenticationError
+    arrival: Arrival
+
+    @property
+    def signature(self) -> SignatureClaim:
+        """What the signature says; raises AuthenticationError."""
+        if isinstance(self.claim, AuthenticationError):
+            raise self.claim
+        return self.claim
+
+    def parameters(self, outcome: Outcome) -> Mapping[str, object]:
+        """The parameters, held against the model, also noted in the outcome; raises the protocol's errors."""
+        outcome.params = params = self.target.codec.parse_request(self.target.operation, self.request)
+        validate(self.target.service_name, self.target.operation, params)
+        return params
 
 
 class Dispatcher:
@@ -82,7 +79,7 @@ class Dispatcher:
         self._clock = clock
         self._components = components
 
-    async def handle(self, request: HttpRequest, request_id: str) -> Outcome:
+    async def handle(self, request: HttpRequest, request_id: str, arrival: Arrival = NOWHERE) -> Outcome:
         """Answer a request; every error becomes an answer in the service's own shape."""
         signed = SignableRequest(request.method, request.path, request.query, request.headers, payload_hash(request))
         claim = _claim_of(signed)
@@ -90,23 +87,22 @@ class Dispatcher:
         try:
             target = identify(request, scope_service, request.headers.get("host", ""))
         except Unidentified as error:
-            return Outcome(error.answer(request_id), code=error.error_code)
-        outcome = Outcome(
-            HttpResponse(500), service=target.service_name, operation=target.operation_name, target=target
-        )
+            return Outcome(error.answer(request_id), code=error.error_code, message=error.message)
+        outcome = _outcome(target, claim)
         try:
-            call = _Call(request_id, target, request, signed, _readable(claim))
+            call = _Call(request_id, target, request, signed, claim, arrival)
             result = await self._run(call, outcome)
             outcome.response = target.codec.serialize_response(target.operation, result, request_id)
             outcome.result = result
         except AuthenticationError as error:
+            outcome.message = error.message
             _refuse(outcome, target, authentication_failure(error, target.codec.family), request_id)
         except AccessDenied as error:
             outcome.message = error.message
             _refuse(outcome, target, denial(error, target.codec.family, self._encoded(error)), request_id)
         except ServiceError as error:
             _fail(outcome, target, error, request_id)
-        except StoreError as error:
+        except (StoreError, BlobError) as error:
             _log.error("store failed", request_id=request_id, operation=target.operation_name, error=str(error))
             _fail(outcome, target, ServiceUnavailable("The store can't serve this request now."), request_id)
         except Exception:  # noqa: BLE001 - the edge of a request: logged here, answered as InternalFailure
@@ -118,40 +114,87 @@ class Dispatcher:
     async def _run(self, call: _Call, outcome: Outcome) -> Mapping[str, object]:
         target = call.target
         operation = OPERATIONS.get(f"{target.service_name}:{target.operation_name}")
+        if operation is None and target.operation.auth_type == _UNSIGNED:
+            raise _not_built(target)
+        if operation is None or operation.signed:
+            _ = call.signature
+        prepared = (
+            await self._before(call, operation, outcome)
+            if operation is not None and operation.before is not None
+            else None
+        )
 
-        async def work(tx: Transaction) -> Mapping[str, object]:
-            gate = self._gatekeeper.at(tx)
+        async def work(tx: Transaction) -> Mapping[str, object] | Afterwards:
+            gate = self._gatekeeper.at(tx, call.arrival)
             outcome.decisions = gate.decisions
-            caller = await gate.authenticate(call.signed, call.claim)
-            _check_scope(target, caller.region, caller.service)
-            principal = caller.principal
-            outcome.caller = caller
-            outcome.account, outcome.region, outcome.principal = principal.account, caller.region, str(principal.arn)
+            caller = await self._caller(gate, call, operation, prepared)
+            outcome.is_of(caller)
             if operation is None:
-                raise NotImplementedByRoadstead(
-                    f"{target.service_name}:{target.operation_name} is not implemented by Roadstead."
-                )
-            params = target.codec.parse_request(target.operation, call.request)
-            outcome.params = params
-            validate(target.service_name, target.operation, params)
-            ctx = self._context(tx, gate, principal, caller.region, call.request_id)
+                raise _not_built(target)
+            params = call.parameters(outcome)
+            ctx = self._context(tx, gate, caller, call.request_id, prepared)
             await _authorise(ctx, operation, params)
-            if operation.authorised:
-                ctx.component(UseRecorder).used(principal, operation.action, caller.region)
             return await operation.handler(ctx, params)
 
         if operation is None or operation.reads:
             async with self._store.snapshot() as tx:
-                return await work(tx)
-        return await self._store.run(work)
+                answer = await work(tx)
+        else:
+            answer = await self._store.run(work)
+        return await answer.work() if isinstance(answer, Afterwards) else answer
+
+    async def _caller(self, gate: Gate, call: _Call, operation: Operation | None, prepared: object) -> Caller:
+        """Who the request is for: who signed it, or whom its operation found out."""
+        target = call.target
+        if operation is not None and not operation.signed:
+            vouched = cast(Vouched, prepared)
+            return Caller(vouched.principal, self._deployment.region, target.signing_name)
+        caller = await gate.authenticate(call.signed, call.signature)
+        check_scope(caller, target.signing_name)
+        check_credentials(caller.principal, target.service_name, target.operation_name)
+        return caller
+
+    async def _before(self, call: _Call, operation: Operation, outcome: Outcome) -> object:
+        """What the operation waits for outside of its transaction; it may ask who calls, and whether the caller may."""
+        params = call.parameters(outcome)
+
+        async def context(tx: Transaction, *, authorised: bool = True) -> Context:
+            gate = self._gatekeeper.at(tx, call.arrival)
+            outcome.decisions = gate.decisions
+            caller = await self._caller(gate, call, operation, None)
+            outcome.is_of(caller)
+            ctx = self._context(tx, gate, caller, call.request_id, None)
+            if authorised:
+                await _authorise(ctx, operation, params)
+            return ctx
+
+        async def asked(*, authorised: bool) -> Principal:
+            async with self._store.snapshot() as tx:
+                return (await context(tx, authorised=authorised)).principal
+
+        outside = Outside(
+            store=self._store,
+            clock=self._clock,
+            deployment=self._deployment,
+            components=self._components,
+            caller=partial(asked, authorised=False),
+            authorised=partial(asked, authorised=True),
+            context=context,
+        )
+        before = operation.before
+        return await before(outside, params) if before is not None else None
 
     def _encoded(self, error: AccessDenied) -> str | None:
         decided = error.decided
-        return encoded_message(self._gatekeeper.sealer, decided, self._clock.now()) if decided is not None else None
+        if decided is None or not decided.principal.account:
+            return None
+        return encoded_message(self._gatekeeper.sealer, decided, self._clock.now())
 
-    def _context(self, tx: Transaction, gate: Gate, principal: Principal, region: str, request_id: str) -> Context:
+    def _context(self, tx: Transaction, gate: Gate, caller: Caller, request_id: str, prepared: object) -> Context:
+        principal, region = caller.principal, caller.region
+
         async def authorise(action: str, resources: Sequence[Named], context: KeyValues | None = None) -> None:
-            await gate.authorise(principal, action, resources, {"aws:RequestedRegion": region, **(context or {})})
+            await gate.authorise(principal, action, resources, context)
 
         return Context(
             request_id=request_id,
@@ -163,6 +206,7 @@ class Dispatcher:
             deployment=self._deployment,
             authorise=authorise,
             components=self._components,
+            prepared=prepared,
         )
 
 
@@ -173,6 +217,28 @@ async def _authorise(ctx: Context, operation: Operation, params: Mapping[str, ob
         await ctx.authorise(operation.action, resources, keys)
 
 
+def unfinished(request: HttpRequest) -> Outcome:
+    """What is known of a request that broke off, from what came of it; nothing of it was verified."""
+    signed = SignableRequest(request.method, request.path, request.query, request.headers, "")
+    claim = _claim_of(signed)
+    scope_service = claim.scope.service if isinstance(claim, SignatureClaim) else None
+    try:
+        outcome = _outcome(identify(request, scope_service, request.headers.get("host", "")), claim)
+    except Unidentified:
+        outcome = _outcome(None, claim)
+    outcome.break_off()
+    return outcome
+
+
+def _outcome(target: Target | None, claim: SignatureClaim | AuthenticationError) -> Outcome:
+    outcome = Outcome(HttpResponse(500), target=target)
+    if target is not None:
+        outcome.service, outcome.operation = target.service_name, target.operation_name
+    if isinstance(claim, SignatureClaim):
+        outcome.claimed_key = claim.access_key_id
+    return outcome
+
+
 def _claim_of(signed: SignableRequest) -> SignatureClaim | AuthenticationError:
     """What the signature says, or why it can't be read: the service's own protocol words that, so it waits until that is known."""
     try:
@@ -181,19 +247,9 @@ def _claim_of(signed: SignableRequest) -> SignatureClaim | AuthenticationError:
         return error
 
 
-def _readable(claim: SignatureClaim | AuthenticationError) -> SignatureClaim:
-    if isinstance(claim, AuthenticationError):
-        raise claim
-    return claim
-
-
-def _check_scope(target: Target, region: str, service: str) -> None:
-    if not _REGION.fullmatch(region):
-        text = f"Credential should be scoped to a valid region, not '{region}'. "
-        raise AuthenticationError(AuthenticationFailure.BAD_SCOPE, text)
-    if service != target.signing_name:
-        text = f"Credential should be scoped to correct service: '{target.signing_name}'. "
-        raise AuthenticationError(AuthenticationFailure.BAD_SCOPE, text)
+def _not_built(target: Target) -> NotImplementedByRoadstead:
+    name = f"{target.service_name}:{target.operation_name}"
+    return NotImplementedByRoadstead(f"{name} is not implemented by Roadstead.")
 
 
 def _refuse(outcome: Outcome, target: Target, failure: Failure, request_id: str) -> None:

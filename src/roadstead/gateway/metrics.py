@@ -11,10 +11,10 @@ class GatewayMetrics:
     """Requests by service, operation and error code; their time in seconds; those under way."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.requests = Counter(
+        self._requests = Counter(
             "roadstead_gateway_requests", "Requests answered", ["service", "operation", "code"], registry=registry
         )
-        self.seconds = Histogram(
+        self._seconds = Histogram(
             "roadstead_gateway_request_seconds",
             "Time to answer a request, in seconds",
             ["service", "operation"],
@@ -22,3 +22,14 @@ class GatewayMetrics:
             registry=registry,
         )
         self.under_way = Gauge("roadstead_gateway_requests_under_way", "Requests not answered yet", registry=registry)
+        self._answered: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
+
+    def answered(self, service: str, operation: str, code: str, seconds: float) -> None:
+        """Count one answer; `code` is `OK` or the error's."""
+        names = service, operation, code
+        children = self._answered.get(names)
+        if children is None:
+            children = self._requests.labels(*names), self._seconds.labels(service, operation)
+            self._answered[names] = children
+        children[0].inc()
+        children[1].observe(seconds)

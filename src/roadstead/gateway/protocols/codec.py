@@ -18,7 +18,7 @@ class Codec(Protocol):
 
     @property
     def family(self) -> str:
-        """`json`, `rest-json`, `query`, `ec2` or `cbor`: which words errors are in."""
+        """`json`, `rest-json`, `rest-xml`, `query`, `ec2` or `cbor`: which words errors are in."""
         ...
 
     def parse_request(self, operation: OperationModel, request: HttpRequest) -> Params:

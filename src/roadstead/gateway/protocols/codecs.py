@@ -7,10 +7,12 @@ from roadstead.gateway.protocols.codec import Codec
 from roadstead.gateway.protocols.json_rpc import JsonCodec
 from roadstead.gateway.protocols.query import Ec2Codec, QueryCodec
 from roadstead.gateway.protocols.rest_json import RestJsonCodec
+from roadstead.gateway.protocols.rest_xml_errors import S3Codec
 
 QUERY: Codec = QueryCodec()
 EC2: Codec = Ec2Codec()
 REST_JSON: Codec = RestJsonCodec()
+S3: Codec = S3Codec()
 
 _JSON: dict[tuple[str, bool], Codec] = {
     (version, compatible): JsonCodec(version, query_errors=compatible)

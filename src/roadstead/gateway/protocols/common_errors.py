@@ -2,7 +2,8 @@
 
 JSON services answer with exception names, query services with the common errors of
 https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html, EC2 with its own
-(https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html).
+(https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html), S3 with those of
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
 """
 
 from __future__ import annotations
@@ -36,7 +37,15 @@ _EC2 = {
     "ThrottlingException": Wording("RequestLimitExceeded", 503),
 }
 
-_FAMILIES = MappingProxyType({"json": _JSON, "cbor": _JSON, "rest-json": _REST_JSON, "query": _QUERY, "ec2": _EC2})
+_REST_XML = {
+    "AccessDeniedException": Wording("AccessDenied", 403),
+    "InternalFailure": Wording("InternalError", 500),
+    "ThrottlingException": Wording("SlowDown", 503),
+}
+
+_FAMILIES = MappingProxyType(
+    {"json": _JSON, "cbor": _JSON, "rest-json": _REST_JSON, "rest-xml": _REST_XML, "query": _QUERY, "ec2": _EC2}
+)
 
 
 def in_family(family: str, code: str, status: int) -> Wording:

@@ -8,8 +8,8 @@ service where those leave it open, so that unsigned requests are identified too 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
+import msgspec
 from botocore.model import OperationModel, OperationNotFoundError, ServiceModel
 
 from roadstead.gateway.models import SERVICES, Catalog, ServiceEntry, every_service, our_services, service_model
@@ -33,8 +33,7 @@ from roadstead.kernel.errors import NotImplementedByRoadstead, ServiceError
 _FORM_PROTOCOLS = frozenset({"query", "ec2"})
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """What a request is for. `service_name` is botocore's; the signature must be scoped to `signing_name`."""
 
     service_name: str
@@ -81,29 +80,37 @@ class Unidentified(ServiceError):
         )
 
 
-def identify(request: HttpRequest, credential_scope_service: str | None, host: str) -> Target:
-    """Finds service, operation and codec; raises Unidentified, whose error is an UnknownService, InvalidAction, ..."""
+def identify(
+    request: HttpRequest,
+    credential_scope_service: str | None,
+    host: str,
+    known: frozenset[str] = SERVICES,
+) -> Target:
+    """Finds service, operation and codec; raises Unidentified, whose error is an UnknownService, InvalidAction, ...
+
+    `known` are the services, by botocore's names, that are answered for here or somewhere else.
+    """
     target = request.headers.get("x-amz-target")
     if target is not None:
-        return _json_target(request, target, credential_scope_service, host)
+        return _json_target(request, target, credential_scope_service, host, known)
     rpc = _rpc_path(request)
     if rpc is not None:
-        return _cbor_target(request, *rpc)
+        return _cbor_target(request, *rpc, known)
     action = _form_action(request, credential_scope_service)
     if action is not None:
-        return _form_target(request, *action, credential_scope_service, host)
-    return _rest_target(request, credential_scope_service, host)
+        return _form_target(request, *action, credential_scope_service, host, known)
+    return _rest_target(request, credential_scope_service, host, known)
 
 
-def _json_target(request: HttpRequest, target: str, scope: str | None, host: str) -> Target:
+def _json_target(request: HttpRequest, target: str, scope: str | None, host: str, known: frozenset[str]) -> Target:
     prefix, _, name = target.rpartition(".")
     version = "1.0" if request.headers.get("content-type", "").startswith("application/x-amz-json-1.0") else "1.1"
-    entries = _preferred(_lookup(lambda catalog: catalog.by_target(prefix)), scope, host)
-    _only_ours(entries, codecs.json_codec(version))
+    found = _preferred(_lookup(lambda catalog: catalog.by_target(prefix)), scope, host)
+    entries = _known(found, known, codecs.json_codec(version))
     if not entries:
         # A wrong target for a service that the signature or the host names: that service does not know the operation.
-        entries = [entry for entry in _scoped(scope, host) if "json" in entry.protocols][:1]
-        _only_ours(entries, codecs.json_codec(version))
+        found = [entry for entry in _scoped(scope, host) if "json" in entry.protocols]
+        entries = _known(found, known, codecs.json_codec(version))[:1]
         name = target
     if not entries:
         error = UnknownService(f"No service has the target {target!r}.")
@@ -122,11 +129,11 @@ def _rpc_path(request: HttpRequest) -> tuple[str, str] | None:
     return "", ""
 
 
-def _cbor_target(request: HttpRequest, service_name: str, operation: str) -> Target:
+def _cbor_target(request: HttpRequest, service_name: str, operation: str, known: frozenset[str]) -> Target:
     entries = _lookup(lambda catalog: catalog.by_target(service_name)) if service_name else []
     if not entries:
         raise Unidentified(UnknownService(f"No service is at {request.path!r}."), codecs.cbor_codec())
-    _only_ours(entries, codecs.cbor_codec())
+    entries = _known(entries, known, codecs.cbor_codec())
     service = service_model(entries[0].name)
     codec = codecs.cbor_codec(query_errors=_wants_query_errors(request, service))
     return _named(entries[0].name, service, operation, codec)
@@ -154,7 +161,9 @@ def _form_action(request: HttpRequest, scope: str | None) -> tuple[str, str | No
     return (pairs.get("Action", ""), pairs.get("Version")) if is_form or "Action" in pairs else None
 
 
-def _form_target(request: HttpRequest, action: str, version: str | None, scope: str | None, host: str) -> Target:
+def _form_target(
+    request: HttpRequest, action: str, version: str | None, scope: str | None, host: str, known: frozenset[str]
+) -> Target:
     candidates = _form_services(_scoped(scope, host))
     if not candidates and version is not None:
         candidates = _lookup(lambda catalog: _form_services(catalog.by_version(version)))
@@ -163,7 +172,7 @@ def _form_target(request: HttpRequest, action: str, version: str | None, scope: 
     if not candidates:
         wanted = scope or host
         raise Unidentified(UnknownService(f"No service of {wanted!r} has the action {action!r}."), codecs.QUERY)
-    _only_ours(candidates, codecs.QUERY)
+    candidates = _known(candidates, known, codecs.QUERY)
     services = [(entry, service_model(entry.name)) for entry in candidates]
     for entry, service in services:
         if action in service.operation_names:
@@ -186,14 +195,14 @@ def _form_codec(entry: ServiceEntry) -> Codec:
     return codecs.EC2 if "ec2" in entry.protocols else codecs.QUERY
 
 
-def _rest_target(request: HttpRequest, scope: str | None, host: str) -> Target:
+def _rest_target(request: HttpRequest, scope: str | None, host: str, known: frozenset[str]) -> Target:
     entries = _scoped(scope, host)
     if not entries and scope is None:
         entries = [entry for entry in our_services().entries if "rest-json" in entry.protocols]
     if not entries:
         error = UnknownService(f"No service is known as {scope or host!r}.")
         raise Unidentified(error, codecs.REST_JSON)
-    _only_ours(entries, codecs.REST_JSON)
+    entries = _known(entries, known, codecs.REST_JSON)
     rest = [entry for entry in entries if "rest-json" in entry.protocols]
     if not rest:
         raise _not_rest(request, entries[0])
@@ -217,11 +226,14 @@ def _not_rest(request: HttpRequest, entry: ServiceEntry) -> Unidentified:
     return Unidentified(error, _form_codec(entry), service_model(entry.name))
 
 
-def _only_ours(entries: list[ServiceEntry], codec: Codec) -> None:
-    """Refuses services that Roadstead is not about before their models, which may be large, are loaded."""
-    foreign = [entry.name for entry in entries if entry.name not in SERVICES]
-    if foreign:
-        raise Unidentified(NotImplementedByRoadstead(f"The service {foreign[0]} is not part of Roadstead."), codec)
+def _known(entries: list[ServiceEntry], known: frozenset[str], codec: Codec) -> list[ServiceEntry]:
+    """The services among these that somebody answers for; refuses what nobody does before a model, which may be large, is loaded."""
+    found = [entry for entry in entries if entry.name in known]
+    if entries and not found:
+        name = entries[0].name
+        text = f"The service {name} is not part of Roadstead; roadstead.toml can name an upstream that has it."
+        raise Unidentified(NotImplementedByRoadstead(text), codecs.S3 if name == "s3" else codec)
+    return found
 
 
 def _wants_query_errors(request: HttpRequest, service: ServiceModel) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeAlias, Union, cast
 from urllib.parse import unquote_to_bytes
 
@@ -18,11 +19,16 @@ _OWN = ""
 """The key under which a branch keeps its own text, where a request gives both `X=` and `X.1=`."""
 
 
-def form_pairs(request: HttpRequest) -> dict[str, str]:
+def form_pairs(request: HttpRequest) -> Mapping[str, str]:
     """The request's parameters from query string and body, decoded; the last of a name counts.
 
-    Raises MalformedQueryString for bad escapes or encodings and for more than 20 000 parameters.
+    Both who looks for the operation and its codec need them, and they are read once. Raises MalformedQueryString for bad escapes or
+    encodings and for more than 20 000 parameters.
     """
+    return request.once(_form_pairs)
+
+
+def _form_pairs(request: HttpRequest) -> Mapping[str, str]:
     pairs: dict[str, str] = {}
     if request.query:
         _read_pairs(request.query, pairs)
@@ -54,7 +60,7 @@ def decode_text(text: str) -> str:
         raise MalformedQueryString("A parameter is not UTF-8.") from error
 
 
-def form_tree(pairs: dict[str, str]) -> Branch:
+def form_tree(pairs: Mapping[str, str]) -> Branch:
     """Splits names at their dots into nested branches; raises MalformedQueryString beyond 64 levels."""
     root: Branch = {}
     for name, value in pairs.items():

@@ -5,6 +5,8 @@ import pytest
 from roadstead.gateway.models import SERVICES, every_service, service_model
 from roadstead.gateway.protocols import HttpRequest, codecs
 from roadstead.gateway.protocols.detect import Unidentified, identify
+from roadstead.gateway.protocols.errors import MalformedQueryString
+from roadstead.gateway.protocols.form import form_pairs
 
 LOCAL = "127.0.0.1:4566"
 FORM = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
@@ -158,3 +160,19 @@ def test_all_of_aws_is_known_by_name() -> None:
     names = {entry.name for entry in every_service().entries}
     assert names >= SERVICES
     assert len(names) > 400
+
+
+def test_a_form_is_read_once() -> None:
+    request = form_request("Action=GetUser&Version=2010-05-08&UserName=ann")
+    target = identify(request, "iam", LOCAL)
+    found = form_pairs(request)
+    assert target.codec.parse_request(target.operation, request) == {"UserName": "ann"}
+    assert form_pairs(request) is found
+    assert request == form_request("Action=GetUser&Version=2010-05-08&UserName=ann")
+
+
+def test_a_form_that_can_not_be_read_is_refused_each_time() -> None:
+    request = form_request("Action=%FF")
+    for _ in range(2):
+        with pytest.raises(MalformedQueryString):
+            form_pairs(request)

@@ -46,8 +46,19 @@ def test_our_own_service() -> None:
     service = service_model("roadstead")
     assert service.signing_name == "roadstead"
     assert set(service.operation_names) == {
+        "CheckRegistry",
+        "CollectRegistryGarbage",
+        "CreateAccount",
+        "DeleteRegistryAlias",
+        "DeleteServiceControlPolicy",
+        "DescribeAccount",
         "DescribeHosts",
+        "GetGalleryRepository",
+        "ListAccounts",
+        "ListGalleryRepositories",
         "ListHostResources",
+        "PutRegistryAlias",
+        "PutServiceControlPolicy",
         "RegisterHost",
         "UpdateHostResourceStatus",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 from urllib.parse import urlencode
 
@@ -59,6 +60,15 @@ def codec_of(service: ServiceModel, protocol: str) -> Codec:
             return codecs.REST_JSON
 
 
+def as_botocore_reads_json(value: Any) -> Any:
+    """JSON has no infinity: the protocols write it as text, which botocore's parser of json 1.x leaves as it finds it."""
+    if isinstance(value, float) and math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {key: as_botocore_reads_json(item) for key, item in value.items()}
+    return [as_botocore_reads_json(item) for item in value] if isinstance(value, list) else value
+
+
 def request_by_botocore(operation: OperationModel, protocol: str, params: dict[str, Any]) -> HttpRequest:
     serializer: Any = SERIALIZERS[protocol]
     made = serializer().serialize_to_request(params, operation)
@@ -110,6 +120,6 @@ def test_botocore_reads_what_our_serialiser_writes(name: str, protocol: str, dat
     )
     metadata = parsed.pop("ResponseMetadata")
     if shape is None or not shape.event_stream_name:
-        assert parsed == result
+        assert parsed == (as_botocore_reads_json(result) if protocol == "json" else result)
     if not (protocol == "smithy-rpc-v2-cbor" and shape is None):
         assert metadata["RequestId"] == "request-1"
