@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import socket
 from dataclasses import dataclass
@@ -19,11 +20,12 @@ from roadstead.agent.ecs.role import EcsRole
 from roadstead.agent.ecs.settings import EcsSettings
 from roadstead.agent.host.boot import boot_id
 from roadstead.agent.host.cleanup import free_everything
-from roadstead.agent.host.network.gateway import ServerEndpoint
+from roadstead.agent.host.network.gateway import Relay, ServerEndpoint
 from roadstead.agent.host.network.names import POOL
 from roadstead.agent.host.role import HostRole
 from roadstead.agent.runtime import Runtime, RuntimeSettings
 from roadstead.kernel.settings import GATEWAY_ADDRESS
+from roadstead.wire.identity import AgentIdentity
 
 log = structlog.get_logger(__name__)
 
@@ -63,12 +65,12 @@ async def run_agent(settings: AgentSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     credentials = FileCredentials(settings.identity)
-    host_id = await _host_id(credentials, stop)
-    if host_id is None:
+    identity = await _identity(credentials, stop)
+    if identity is None:
         return
     client = ApiClient(settings.endpoint, settings.region, credentials, others=settings.peers)
     async with client as api, Runtime(settings.runtime) as runtime:
-        agent = Agent(settings, api, runtime, host_id)
+        agent = Agent(settings, api, runtime, identity)
         working = asyncio.create_task(agent.run(), name="roles")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
@@ -84,32 +86,33 @@ async def run_agent(settings: AgentSettings) -> None:
             raise outcome
 
 
-async def _host_id(credentials: FileCredentials, stop: asyncio.Event) -> str | None:
-    """Who this host is, once the server has written it down, which it does when it first starts; None when told to stop before."""
+async def _identity(credentials: FileCredentials, stop: asyncio.Event) -> AgentIdentity | None:
+    """Who this host is, once the server has written all of it down, which it does when it starts; None when told to stop before."""
     while True:
+        with contextlib.suppress(FileNotFoundError):
+            identity = credentials.identity()
+            if identity.relay_key:
+                return identity
         try:
-            return credentials.identity().host_id
-        except FileNotFoundError:
-            try:
-                async with asyncio.timeout(_POLL_SECONDS):
-                    await stop.wait()
-                    return None
-            except TimeoutError:
-                continue
+            async with asyncio.timeout(_POLL_SECONDS):
+                await stop.wait()
+                return None
+        except TimeoutError:
+            continue
 
 
 class Agent:
     """Both roles of one host."""
 
-    def __init__(self, settings: AgentSettings, api: ApiClient, runtime: Runtime, host_id: str) -> None:
+    def __init__(self, settings: AgentSettings, api: ApiClient, runtime: Runtime, identity: AgentIdentity) -> None:
         self._settings = settings
         self._api = api
-        self._host_id = host_id
-        self._stream = HostStream(api, host_id)
+        self._stream = HostStream(api, identity.host_id)
         server = _address(settings.endpoint, *settings.peers)
         self._host = HostRole(
             tag=settings.tag,
             server_endpoint=server,
+            relay=Relay(identity.host_id, bytes.fromhex(identity.relay_key)),
             frames=self._stream.frames,
             report=self._stream.report,
         )
@@ -123,7 +126,7 @@ class Agent:
                 memory_mib=settings.memory_mib,
                 task_endpoint=f"http://{GATEWAY_ADDRESS}:{server.port}",
                 namespace=self._host.namespace_path(POOL),
-                host_id=host_id,
+                host_id=identity.host_id,
                 fargate_runtime=settings.fargate_runtime,
             ),
             api,

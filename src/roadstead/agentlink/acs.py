@@ -5,14 +5,14 @@ from __future__ import annotations
 import structlog
 
 from roadstead.agentlink.acs_session import AcsSession, AcsTimers
-from roadstead.agentlink.handshake import GateAt, Opening, Refused, admit
+from roadstead.agentlink.handshake import Door, Opening, Refused, admit
+from roadstead.agentlink.links import Links
 from roadstead.agentlink.presence import Presence
-from roadstead.agentlink.sessions import Sessions
 from roadstead.agentlink.socket import GOING_AWAY, Disconnected, Receive, Scope, Send, Socket
 from roadstead.kernel.clock import Clock
 from roadstead.services.ecs import api as ecs
 from roadstead.services.ecs.payloads import Payloads
-from roadstead.store import Store, StoreError, Transaction
+from roadstead.store import Store, StoreError
 
 log = structlog.get_logger("agentlink.acs")
 
@@ -25,7 +25,7 @@ class AcsEdge:
     def __init__(
         self,
         store: Store,
-        gate_at: GateAt,
+        door: Door,
         payloads: Payloads,
         clock: Clock,
         *,
@@ -33,20 +33,17 @@ class AcsEdge:
         timers: AcsTimers | None = None,
     ) -> None:
         self._store = store
-        self._gate_at = gate_at
+        self._door = door
         self._payloads = payloads
         self._clock = clock
-        self._server = server
         self._timers = timers or AcsTimers()
-        self._sessions: Sessions[AcsSession] = Sessions()
+        self.links: Links[AcsSession] = Links(store, server, came=ecs.agent_connected, went=ecs.agent_gone)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one agent until either end closes."""
         socket = Socket(scope, receive, send)
         try:
-            instance = await admit(
-                socket, self._store, self._gate_at, "ecs", lambda opening: instance_of(opening, POLL, ACS_NAMES)
-            )
+            instance = await admit(socket, self._door, POLL, lambda opening: instance_of(opening, POLL, ACS_NAMES))
             if instance is None:
                 return
             await socket.accept()
@@ -57,36 +54,11 @@ class AcsEdge:
             log.warning("link ends", error=str(error) or type(error).__name__)
             await socket.close(GOING_AWAY)
 
-    async def drain(self) -> None:
-        """End every session: agents connect again, here or elsewhere."""
-        await self._sessions.drain()
-
-    async def reconnect(self) -> None:
-        """Ask every agent to connect again: what the store says of their links is void."""
-        await self._sessions.restart()
-
     async def _serve(self, socket: Socket, instance: ecs.InstanceRecord) -> None:
         session = AcsSession(socket, self._store, instance, self._payloads, self._clock, self._timers)
         log.info("agent connected", container_instance=instance.arn)
-
-        async def work() -> None:
-            await self._mark(instance.arn, connected=True)
-            await session.run()
-
-        last = await self._sessions.run(instance.arn, session, work)
+        last = await self.links.serve(instance.arn, session)
         log.info("agent gone", container_instance=instance.arn, replaced=not last)
-        if last:
-            await self._mark(instance.arn, connected=False)
-
-    async def _mark(self, arn: str, *, connected: bool) -> None:
-        async def work(tx: Transaction) -> None:
-            if connected:
-                await self._server.guard(tx)
-                await ecs.agent_connected(tx, arn, server=self._server.name)
-            elif self._sessions.get(arn) is None:
-                await ecs.agent_gone(tx, arn, server=self._server.name)
-
-        await self._store.run(work)
 
 
 ACS_NAMES = ("clusterArn", "containerInstanceArn")
@@ -98,14 +70,10 @@ async def instance_of(opening: Opening, action: str, names: tuple[str, str]) -> 
     cluster, arn = (opening.query.get(name, "") for name in names)
     if not arn:
         raise Refused(400, "BadRequestException", f"{names[1]} is missing")
-    await opening.require(action, arn)
+    await opening.require(action, ecs.guarded_arn(opening.tx, opening.principal.account, arn))
     instance = await ecs.instance_for_session(opening.tx, cluster, arn)
-    if instance is None:
+    if instance is None or instance.account != opening.principal.account:
         # What another account has looks like what nobody has.
-        raise Refused(
-            400, "InactiveInstanceException", f"There is no active container instance {arn} in cluster {cluster}."
-        )
-    if instance.account != opening.principal.account:
         raise Refused(
             400, "InactiveInstanceException", f"There is no active container instance {arn} in cluster {cluster}."
         )

@@ -10,12 +10,16 @@ from urllib.parse import parse_qsl
 import msgspec
 import structlog
 
+from roadstead.access.arrival import Arrival, arrival_of
+from roadstead.access.decided import Decided
 from roadstead.access.errors import AccessDenied, AuthenticationError
 from roadstead.access.gatekeeper import Caller, Gatekeeper
 from roadstead.access.principal import Principal
+from roadstead.access.resource import KeyValues, Named
+from roadstead.agentlink.attempt import Attempt
 from roadstead.agentlink.socket import Scope, Socket
+from roadstead.audit.trail import Trail
 from roadstead.core.sigv4 import EMPTY_SHA256, SignableRequest
-from roadstead.kernel.arn import Arn
 from roadstead.store import Store, StoreError, Transaction
 
 log = structlog.get_logger("agentlink")
@@ -35,6 +39,8 @@ class Refused(Exception):
 class Gate(Protocol):
     """What a link asks of access (`access.gatekeeper.Gate`)."""
 
+    decisions: list[Decided]
+
     async def authenticate(self, request: SignableRequest) -> Caller:
         """The signer; raises AuthenticationError."""
         ...
@@ -43,14 +49,14 @@ class Gate(Protocol):
         self,
         principal: Principal,
         action: str,
-        resources: Sequence[Arn | str],
-        context: Mapping[str, str] | None = None,
+        resources: Sequence[Named],
+        context: KeyValues | None = None,
     ) -> None:
         """Return when allowed; raises AccessDenied."""
         ...
 
 
-GateAt = Callable[[Transaction], Gate]
+GateAt = Callable[[Transaction, Arrival], Gate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,35 +69,48 @@ class Opening:
     region: str
     query: Mapping[str, str]
 
-    async def require(self, action: str, resource: str) -> None:
+    async def require(self, action: str, resource: Named) -> None:
         """Raise AccessDenied unless the signer may do this."""
         await self.gate.authorise(self.principal, action, [resource])
 
 
-async def admit(
-    socket: Socket,
-    store: Store,
-    gate_at: GateAt,
-    service: str,
-    check: Callable[[Opening], Awaitable[T]],
-) -> T | None:
-    """Authenticate the handshake and let `check` look at it, in one transaction's view; None when it was refused and answered."""
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What every link is let in by: the store, IAM, and the trail that tells of it."""
+
+    store: Store
+    gate_at: GateAt
+    trail: Trail
+
+
+async def admit(socket: Socket, door: Door, action: str, check: Callable[[Opening], Awaitable[T]]) -> T | None:
+    """Authenticate the handshake and let `check` look at it, in one transaction's view; None when it was refused and answered.
+
+    `action` (`ecs:Poll`) names the service that the signature is for, and the event.
+    """
+    attempt = Attempt(door.trail, socket.scope, action)
     try:
-        async with store.snapshot() as tx:
-            gate = gate_at(tx)
-            caller = await gate.authenticate(signable(socket.scope))
-            _require_scope(caller, service)
-            query = dict(parse_qsl(_query(socket.scope), keep_blank_values=True))
-            return await check(Opening(tx, gate, caller.principal, caller.region, query))
+        async with door.store.snapshot() as tx:
+            gate = door.gate_at(tx, arrival_of(socket.scope))
+            attempt.decisions = gate.decisions
+            caller = attempt.caller = await gate.authenticate(signable(socket.scope))
+            _require_scope(caller, action.partition(":")[0])
+            query = attempt.query = dict(parse_qsl(_query(socket.scope), keep_blank_values=True))
+            admitted = await check(Opening(tx, gate, caller.principal, caller.region, query))
     except AuthenticationError as error:
         refused = Refused(403, "AccessDeniedException", error.message)
     except AccessDenied as error:
+        # Without an encoded message: agents read no more than the beginning of a refusal.
         refused = Refused(403, "AccessDeniedException", error.message)
     except Refused as error:
         refused = error
     except StoreError as error:
         log.exception("handshake failed", path=socket.scope["path"])
         refused = Refused(503, "ServerException", f"the server can't serve this now: {type(error).__name__}")
+    else:
+        attempt.tell()
+        return admitted
+    attempt.tell(refused.code, refused.message)
     log.info("link refused", path=socket.scope["path"], code=refused.code, message=refused.message)
     await socket.refuse(refused.status, msgspec.json.encode({refused.code: refused.message}))
     return None

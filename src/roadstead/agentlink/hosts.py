@@ -8,14 +8,14 @@ import re
 import msgspec
 import structlog
 
-from roadstead.agentlink.handshake import GateAt, Opening, Refused, admit
+from roadstead.agentlink.handshake import Door, Opening, Refused, admit
+from roadstead.agentlink.links import Links
 from roadstead.agentlink.presence import Presence
-from roadstead.agentlink.sessions import Sessions
 from roadstead.agentlink.socket import GOING_AWAY, Disconnected, Receive, Scope, Send, Socket
 from roadstead.kernel.arn import Arn
 from roadstead.kernel.settings import INTERNAL_ACCOUNT
 from roadstead.services.hosts import api as hosts
-from roadstead.store import Store, StoreError, Transaction
+from roadstead.store import Store, StoreError
 from roadstead.wire.hosts import BookmarkFrame, Frame, ListFrame
 
 log = structlog.get_logger("agentlink.hosts")
@@ -29,12 +29,11 @@ class HostEdge:
     the store is looked at without a wake-up.
     """
 
-    def __init__(self, store: Store, gate_at: GateAt, *, server: Presence, look: float = 30.0) -> None:
+    def __init__(self, store: Store, door: Door, *, server: Presence, look: float = 30.0) -> None:
         self._store = store
-        self._gate_at = gate_at
-        self._server = server
+        self._door = door
         self._look = look
-        self._sessions: Sessions[WatchSession] = Sessions()
+        self.links: Links[WatchSession] = Links(store, server, came=hosts.host_connected, went=hosts.host_gone)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one host until either end closes."""
@@ -47,7 +46,7 @@ class HostEdge:
             return host["host"], await _allowed(opening, host["host"])
 
         try:
-            watched = await admit(socket, self._store, self._gate_at, "roadstead", check)
+            watched = await admit(socket, self._door, WATCH, check)
             if watched is None:
                 return
             await socket.accept()
@@ -58,36 +57,11 @@ class HostEdge:
             log.warning("link ends", error=str(error) or type(error).__name__)
             await socket.close(GOING_AWAY)
 
-    async def drain(self) -> None:
-        """End every stream: hosts open them again."""
-        await self._sessions.drain()
-
-    async def reconnect(self) -> None:
-        """Ask every host to connect again: what the store says of their streams is void."""
-        await self._sessions.restart()
-
     async def _serve(self, socket: Socket, host: str, revision: int | None) -> None:
         session = WatchSession(socket, self._store, host, revision, self._look)
         log.info("host connected", host=host, revision=revision)
-
-        async def work() -> None:
-            await self._mark(host, connected=True)
-            await session.run()
-
-        last = await self._sessions.run(host, session, work)
+        last = await self.links.serve(host, session)
         log.info("host gone", host=host, replaced=not last)
-        if last:
-            await self._mark(host, connected=False)
-
-    async def _mark(self, host: str, *, connected: bool) -> None:
-        async def work(tx: Transaction) -> None:
-            if connected:
-                await self._server.guard(tx)
-                await hosts.host_connected(tx, host, server=self._server.name)
-            elif self._sessions.get(host) is None:
-                await hosts.host_gone(tx, host, server=self._server.name)
-
-        await self._store.run(work)
 
 
 class WatchSession:

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from roadstead.agentlink.acs import TCS_NAMES, instance_of
-from roadstead.agentlink.handshake import GateAt, admit
+from roadstead.agentlink.handshake import Door, admit
 from roadstead.agentlink.sessions import Sessions
 from roadstead.agentlink.socket import GOING_AWAY, Disconnected, Receive, Scope, Send, Socket
 from roadstead.services.ecs import api as ecs
@@ -59,9 +59,9 @@ class LatestMetrics:
 class TcsEdge:
     """An ASGI application for websockets."""
 
-    def __init__(self, store: Store, gate_at: GateAt, *, timers: TcsTimers | None = None) -> None:
+    def __init__(self, store: Store, door: Door, *, timers: TcsTimers | None = None) -> None:
         self._store = store
-        self._gate_at = gate_at
+        self._door = door
         self._timers = timers or TcsTimers()
         self._sessions: Sessions[TcsSession] = Sessions()
         self.metrics = LatestMetrics()
@@ -70,9 +70,7 @@ class TcsEdge:
         """Serve one agent until either end closes."""
         socket = Socket(scope, receive, send)
         try:
-            instance = await admit(
-                socket, self._store, self._gate_at, "ecs", lambda opening: instance_of(opening, START, TCS_NAMES)
-            )
+            instance = await admit(socket, self._door, START, lambda opening: instance_of(opening, START, TCS_NAMES))
             if instance is None:
                 return
             await socket.accept()

@@ -14,6 +14,7 @@ from roadstead.engines.installer import ENGINES_DIRECTORY_VARIABLE, Attempt, Ent
 from roadstead.engines.probes import Probes
 from roadstead.engines.progress import Progress, silent
 from roadstead.engines.recipe import Recipe, read_recipe
+from roadstead.engines.sources import sources
 
 _OWN_RECIPES = Path(__file__).parent / "recipes"
 
@@ -86,6 +87,10 @@ class Catalog:
     async def find(self, name: str) -> tuple[InstalledEngine | None, list[Attempt]]:
         """The engine when it is on this machine already, and why places that were looked at would not do."""
         return await self.installer.find(self._entry(name))
+
+    def sources(self, name: str) -> list[str]:
+        """Where the engine could come from on this machine, for people to read."""
+        return sources(self.recipe(name), self.host)
 
     def discard(self, name: str) -> None:
         """Remove the cached installations, so that the next `ensure` makes one anew; blocking."""

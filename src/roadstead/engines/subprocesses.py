@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +38,30 @@ async def run(
 
     On cancellation and on the deadline the whole process group is killed and reaped.
     """
-    process = await asyncio.create_subprocess_exec(
-        *map(str, arguments),
-        cwd=cwd,
-        env={**os.environ, **(environment or {})},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
+    process = await _started(
+        asyncio.create_subprocess_exec(
+            *map(str, arguments),
+            cwd=cwd,
+            env={**os.environ, **(environment or {})},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
     )
     async with _killed_on_error(process), asyncio.timeout(deadline):
         out, err = await asyncio.gather(_lines(process.stdout, None), _lines(process.stderr, on_error_line))
         return Completed(await process.wait(), out, err)
+
+
+async def _started(starting: Coroutine[Any, Any, asyncio.subprocess.Process]) -> asyncio.subprocess.Process:
+    """The process; cancelled while it starts, asyncio would kill it alone and leave its children."""
+    start = asyncio.create_task(starting)
+    try:
+        return await asyncio.shield(start)
+    except asyncio.CancelledError:
+        async with _killed_on_error(await start):
+            raise
 
 
 @contextlib.asynccontextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,8 @@ import pytest
 import uvicorn
 from prometheus_client import CollectorRegistry
 from tests.support.played_agent import CLOCK, FAST, PlayedAgent, play_host
+from tests.support.ports import free_port
+from tests.support.trail import no_trail
 
 from roadstead.access.gatekeeper import Gatekeeper
 from roadstead.access.master_key import MasterKey
@@ -22,7 +23,7 @@ from roadstead.agent.client import ApiClient, FileCredentials, FixedCredentials,
 from roadstead.agent.client.credentials import Credentials
 from roadstead.agentlink.acs import AcsEdge
 from roadstead.agentlink.acs_session import AcsTimers
-from roadstead.agentlink.handshake import gate_of
+from roadstead.agentlink.handshake import Door, gate_of
 from roadstead.agentlink.hosts import HostEdge
 from roadstead.agentlink.presence import Presence
 from roadstead.agentlink.tcs import TcsEdge
@@ -33,7 +34,6 @@ from roadstead.kernel.settings import Deployment
 from roadstead.server.bootstrap import ensure_deployment, ensure_identities
 from roadstead.server.operations import DECLARED
 from roadstead.services.ecs.payloads import Payloads
-from roadstead.services.iam.api import UseRecorder
 from roadstead.services.sts.api import TaskSessions
 from roadstead.store import Store, metadata, open_store
 
@@ -71,10 +71,10 @@ class LiveServer:
             await self.hosts(scope, receive, send)
 
     async def start(self) -> None:
-        gate = gate_of(self.gatekeeper)
-        self.acs = AcsEdge(self.store, gate, self.payloads, CLOCK, server=Presence("s"), timers=self.timers)
-        self.tcs = TcsEdge(self.store, gate)
-        self.hosts = HostEdge(self.store, gate, server=Presence("s"))
+        door = Door(self.store, gate_of(self.gatekeeper), no_trail())
+        self.acs = AcsEdge(self.store, door, self.payloads, CLOCK, server=Presence("s"), timers=self.timers)
+        self.tcs = TcsEdge(self.store, door)
+        self.hosts = HostEdge(self.store, door, server=Presence("s"))
         config = uvicorn.Config(
             self, host="127.0.0.1", port=self.deployment.port, ws="websockets-sansio", lifespan="off", log_config=None
         )
@@ -88,7 +88,7 @@ class LiveServer:
     async def stop(self) -> None:
         if self._server is None or self._serving is None:
             return
-        for edge in (self.acs, self.tcs, self.hosts):
+        for edge in (self.acs.links, self.tcs, self.hosts.links):
             await edge.drain()
         self._server.should_exit = True
         await self._serving
@@ -97,10 +97,7 @@ class LiveServer:
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[LiveServer]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    deployment = Deployment(data_dir=tmp_path, port=port)
+    deployment = Deployment(data_dir=tmp_path, port=free_port())
     master = MasterKey.load_or_create(tmp_path / "master.key")
     async with await open_store(f"sqlite:///{tmp_path / 'roadstead.db'}") as store:
         await store.create_all(metadata)
@@ -118,19 +115,18 @@ async def server(tmp_path: Path) -> AsyncIterator[LiveServer]:
                 Gatekeeper: gatekeeper,
                 Sealer: sealer,
                 Payloads: payloads,
-                UseRecorder: UseRecorder(store, CLOCK),
             },
         )
-        gate = gate_of(gatekeeper)
+        door = Door(store, gate_of(gatekeeper), no_trail())
         live = LiveServer(
             store,
             deployment,
             gatekeeper,
             payloads,
-            AcsEdge(store, gate, payloads, CLOCK, server=Presence("s")),
-            TcsEdge(store, gate),
-            HostEdge(store, gate, server=Presence("s")),
-            Gateway(dispatcher, GatewayMetrics(CollectorRegistry())),
+            AcsEdge(store, door, payloads, CLOCK, server=Presence("s")),
+            TcsEdge(store, door),
+            HostEdge(store, door, server=Presence("s")),
+            Gateway(dispatcher, GatewayMetrics(CollectorRegistry()), no_trail()),
             AcsTimers(heartbeat=0.2, resend=0.5, credentials=0.3),
         )
         await live.start()

@@ -161,7 +161,7 @@ async def test_strays_are_named_to_be_stopped(server, instance):
 async def test_a_draining_server_says_so(server, instance):
     async with connect_link(acs_url(server, instance), keys(server), "us-east-1") as connection:
         await read(connection, acs.TaskManifestMessage)
-        draining = asyncio.create_task(server.acs.drain())
+        draining = asyncio.create_task(server.acs.links.drain())
         assert "stopping" in (await read(connection, acs.CloseMessage)).message
         with pytest.raises(ConnectionClosed):
             await connection.recv()

@@ -91,10 +91,15 @@ class AwsLogs:
         return output
 
     def resume(self, task: Task, launch: Launch, runtime_id: str) -> None:
-        """Follow again, from where an earlier agent had come."""
+        """Follow again, from where an earlier agent had come. What has no log stream, because its options are wrong, never ran."""
         if runtime_id in self._open:
             return
-        stream = self._stream(task, launch, runtime_id) if launch.log_config.type == DRIVER else None
+        stream = None
+        if launch.log_config.type == DRIVER:
+            try:
+                stream = self._stream(task, launch, runtime_id)
+            except OutputUnavailable as error:
+                log.info("nothing to carry on", container=runtime_id, reason=str(error))
         self._follow(runtime_id, stream)
 
     async def close(self, runtime_id: str) -> None:
@@ -222,7 +227,7 @@ class _Stream:
         except ApiRefused as error:
             if error.code in _REJECTED:
                 raise PutRejected(str(error)) from error
-            raise PutFailed(str(error)) from error
+            raise PutFailed(str(error), refused=True) from error
         except ApiError as error:
             raise PutFailed(str(error)) from error
         except MissingExecutionRole as error:

@@ -19,6 +19,7 @@ from roadstead.wire.task import Task
 
 log = structlog.get_logger(__name__)
 _FORGET_EVERY = 60.0
+_CATCH_UP_EVERY = 2.0
 _RUNNER_PAUSE = 1.0
 
 
@@ -32,6 +33,7 @@ class Engine:
         self._finished: dict[str, TaskRecord] = {}
         self._ready = asyncio.Event()
         self._health = asyncio.Event()
+        self._draining = False
 
     async def run(self) -> None:
         """Compare the checkpoint with the runtime, then follow the ends of containers."""
@@ -41,6 +43,7 @@ class Engine:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow_exits(), name="container ends")
                 group.create_task(self._forget_old(), name="finished tasks")
+                group.create_task(self._catch_up(), name="late checkpoints")
         finally:
             self._ready.clear()
             for task in self._running.values():
@@ -52,14 +55,21 @@ class Engine:
         await self._ready.wait()
 
     def accept(self, tasks: Iterable[Task]) -> None:
-        """Take over desired states. When it returns they are in the checkpoint; messages that come twice or late do nothing."""
+        """Take over desired states; messages that come twice or late do nothing.
+
+        When it returns new tasks are in the checkpoint; raises OSError where that can't be written.
+        """
         for task in tasks:
             runner = self._runners.get(task.arn)
             if runner is not None:
                 if task.desired_status == Desired.STOPPED:
                     runner.stop()
             elif task.arn not in self._finished:
-                self._begin(self._record(task))
+                record = self._record(task)
+                self._tools.records.save(record)
+                runner = self._begin(record)
+                if self._draining:
+                    runner.stop()
 
     def refresh(self, message: IAMRoleCredentialsMessage) -> bool:
         """Take fresh credentials; False for a task that is not here."""
@@ -72,7 +82,7 @@ class Engine:
         else:
             record.task = msgspec.structs.replace(record.task, role_credentials=message.role_credentials)
         self._put_credentials(record)
-        self._tools.records.save(record)
+        self._tools.records.keep(record)
         return True
 
     def stop(self, task_arns: Iterable[str]) -> None:
@@ -113,11 +123,14 @@ class Engine:
     async def drain(self, tell_within: float) -> None:
         """Stop every task, wait until the host holds nothing of them, then up to `tell_within` seconds until all was told.
 
-        What the control plane does not take in that time stays in the checkpoint and is told after the next start.
+        Tasks that come meanwhile are stopped at once. What the control plane does not take in that time stays in the checkpoint
+        and is told after the next start.
         """
         await self.ready()
+        self._draining = True
         self.stop(list(self._runners))
-        await asyncio.gather(*(runner.freed.wait() for runner in self._runners.values()))
+        while held := [runner for runner in self._runners.values() if not runner.freed.is_set()]:
+            await asyncio.gather(*(runner.freed.wait() for runner in held))
         if not self._running:
             return
         _, untold = await asyncio.wait(self._running.values(), timeout=tell_within)
@@ -143,7 +156,7 @@ class Engine:
     def _begin(self, record: TaskRecord) -> TaskRunner:
         self._put_credentials(record)
         runner = TaskRunner(self._tools, record, health_changed=self._health.set)
-        self._tools.records.save(record)
+        self._tools.records.keep(record)
         arn = record.task.arn
         self._runners[arn] = runner
         self._running[arn] = asyncio.create_task(self._keep_running(runner), name=f"task {record.id}")
@@ -159,7 +172,7 @@ class Engine:
                 await asyncio.sleep(_RUNNER_PAUSE)
             else:
                 break
-        self._tools.records.save(runner.record)
+        self._tools.records.keep(runner.record)
         del self._runners[arn], self._running[arn]
         self._finished[arn] = runner.record
 
@@ -190,6 +203,11 @@ class Engine:
             for runner in list(self._runners.values()):
                 if runner.record.id == ended.task_id:
                     runner.on_exit(ended)
+
+    async def _catch_up(self) -> None:
+        while True:
+            await asyncio.sleep(_CATCH_UP_EVERY)
+            self._tools.records.catch_up()
 
     async def _forget_old(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Running a container's health check again and again."""
+"""Running containers' health checks again and again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from uuid import uuid4
 import structlog
 
 from roadstead.agent.ecs.ports import ContainerRuntime
+from roadstead.agent.ecs.records import ContainerRecord
 from roadstead.agent.runtime.errors import ContainerdUnavailable, NotFound, RuntimeFault
 from roadstead.agent.runtime.model import ExecSpec, Output
 from roadstead.core.taskengine.health import HealthRule, HealthState, fold
@@ -17,6 +18,41 @@ from roadstead.kernel.clock import Clock
 
 log = structlog.get_logger(__name__)
 _OUTPUT_LIMIT = 4096
+
+
+class Monitors:
+    """The checks of one task's containers; whoever makes it cancels what is `running`. `changed` follows a change of a record."""
+
+    def __init__(self, runtime: ContainerRuntime, clock: Clock, changed: Callable[[], object]) -> None:
+        self._runtime = runtime
+        self._clock = clock
+        self._changed = changed
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def begin(self, container: ContainerRecord, rule: HealthRule, scratch: Path) -> None:
+        """Check a container from now on, unless that is done already; its record follows what the checks say."""
+        if container.name not in self._tasks:
+            work = self._follow(container, rule, scratch)
+            self._tasks[container.name] = asyncio.create_task(work, name=f"health {container.runtime_id}")
+
+    def end(self, name: str) -> None:
+        """Check a container no more."""
+        if (task := self._tasks.pop(name, None)) is not None:
+            task.cancel()
+
+    def running(self) -> tuple[asyncio.Task[None], ...]:
+        """What is under way."""
+        return tuple(self._tasks.values())
+
+    async def _follow(self, container: ContainerRecord, rule: HealthRule, scratch: Path) -> None:
+        def changed(state: HealthState) -> None:
+            container.health = state
+            self._changed()
+
+        try:
+            await monitor(self._runtime, self._clock, container.runtime_id, rule, container.health, scratch, changed)
+        except Exception:
+            log.exception("health checks ended", container=container.runtime_id)
 
 
 async def monitor(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 from roadstead.agent.runtime.cgroups import TaskUsage
@@ -36,6 +36,10 @@ class ContainerRuntime(Protocol):
 
     async def create(self, spec: ContainerSpec) -> None:
         """Make a container."""
+        ...
+
+    async def renew_sandbox(self, task_id: str, prepare: Callable[[], Awaitable[None]]) -> None:
+        """Before a start: make what the task's containers share anew where it may be broken; `prepare` completes its network."""
         ...
 
     async def start(self, container_id: str) -> int:

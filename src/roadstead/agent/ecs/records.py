@@ -104,6 +104,7 @@ class RecordStore:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._decoder = msgspec.json.Decoder(TaskRecord)
         self._written: dict[str, bytes] = {}
+        self._late: dict[str, TaskRecord] = {}
 
     def load(self) -> Iterator[TaskRecord]:
         """Every record. One that can't be read is set aside under another name: what it described is found as a stray."""
@@ -116,12 +117,13 @@ class RecordStore:
                 path.replace(aside)
 
     def save(self, record: TaskRecord) -> None:
-        """Replace the task's file, if there is anything new.
+        """Replace the task's file, if there is anything new; raises OSError.
 
         The rename alone makes it safe against our own death. It is not forced to disk: a power cut ends the containers as well.
         """
         content = msgspec.json.encode(record)
         if self._written.get(record.id) == content:
+            self._late.pop(record.id, None)
             return
         path = self._directory / f"{record.id}.json"
         temporary = path.with_suffix(".new")
@@ -130,8 +132,24 @@ class RecordStore:
             file.write(content)
         temporary.replace(path)
         self._written[record.id] = content
+        self._late.pop(record.id, None)
+
+    def keep(self, record: TaskRecord) -> None:
+        """`save`, or later by `catch_up` where that fails now: a full disk stops no task."""
+        try:
+            self.save(record)
+        except OSError as error:
+            if record.id not in self._late:
+                log.warning("checkpoint not written", task=record.task.arn, error=str(error))
+            self._late[record.id] = record
+
+    def catch_up(self) -> None:
+        """Write what could not be written before."""
+        for record in list(self._late.values()):
+            self.keep(record)
 
     def remove(self, record: TaskRecord) -> None:
         """Forget the task."""
         self._written.pop(record.id, None)
+        self._late.pop(record.id, None)
         (self._directory / f"{record.id}.json").unlink(missing_ok=True)

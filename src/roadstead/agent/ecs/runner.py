@@ -7,13 +7,13 @@ are owned here: when the loop ends or is cancelled, they are too. Cancelling lea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
 from roadstead.agent.client.retry import Backoff
-from roadstead.agent.ecs.health import monitor
+from roadstead.agent.ecs.health import Monitors
 from roadstead.agent.ecs.launch import Launch, UnusableTask, read_task
 from roadstead.agent.ecs.records import ContainerRecord, TaskRecord
 from roadstead.agent.ecs.reports import Reporter, observe
@@ -27,6 +27,7 @@ from roadstead.core.taskengine.health import HealthState
 from roadstead.core.taskengine.model import Action, ContainerView, Decision, Desired, Resource, Step, TaskView
 from roadstead.core.taskengine.report import OUT_OF_MEMORY
 from roadstead.core.taskengine.restart import should_restart
+from roadstead.core.taskengine.resume import Seen, Verdict, compare, never_began
 from roadstead.core.taskengine.states import HAS_PROCESS, ContainerState, Event, advance
 
 log = structlog.get_logger(__name__)
@@ -51,7 +52,7 @@ class TaskRunner:
             self.freed.set()
         self._work: dict[tuple[Step, str], asyncio.Task[None]] = {}
         self._cleaning: dict[str, asyncio.Task[None]] = {}
-        self._monitors: dict[str, asyncio.Task[None]] = {}
+        self._monitors = Monitors(tools.runtime, tools.clock, self._health)
         self._ended: dict[str, asyncio.Event] = {}
         self._early: dict[str, ContainerExit] = {}
         self._launches: dict[str, Launch] = {}
@@ -81,7 +82,9 @@ class TaskRunner:
         if container.state is ContainerState.CREATED and (Step.START, container.name) in self._work:
             self._early[container.name] = ended
             return
-        if container.state in HAS_PROCESS or container.state is ContainerState.CREATED:
+        if never_began(container.state, ended.exit_code, lost=ended.lost):
+            self._make_again(container)
+        elif container.state in HAS_PROCESS or container.state is ContainerState.CREATED:
             reason = OUT_OF_MEMORY if ended.oom_killed else VANISHED if ended.lost else ""
             self._ends(container, ended.exit_code, reason, ended.exited_at.timestamp())
 
@@ -94,18 +97,20 @@ class TaskRunner:
             if container.runtime_id and not container.removed:
                 self._steps.follow_again(container.name)
             status = found.get(container.runtime_id)
-            if (
-                container.state is ContainerState.CREATED
-                and status is not None
-                and status.state is RuntimeState.RUNNING
-            ):
-                self._apply(container, Event.STARTED)
-            elif container.state is ContainerState.CREATED and status is None:
-                container.state = ContainerState.PULLED
-            elif container.state is ContainerState.PULLED and status is not None:
-                self._steps.half_made.add(container.runtime_id)
-            elif container.state in HAS_PROCESS and status is None:
-                self._ends(container, None, VANISHED, self._tools.now())
+            match compare(container.state, _seen(status), status.exit_code if status else None):
+                case Verdict.STARTED:
+                    if status is not None and status.exited_at is not None:
+                        ended = status.exited_at.timestamp()
+                        container.started_at = min(container.created_at or ended, ended)
+                    self._apply(container, Event.STARTED)
+                case Verdict.UNMADE:
+                    container.state = ContainerState.PULLED
+                case Verdict.HALF_MADE:
+                    self._make_again(container)
+                case Verdict.VANISHED:
+                    self._ends(container, None, VANISHED, self._tools.now())
+                case Verdict.AS_RECORDED:
+                    pass
             if container.state is ContainerState.STOPPED and not container.removed:
                 self._clean(container.runtime_id)
         self._save()
@@ -122,7 +127,7 @@ class TaskRunner:
                 if not self._changed.is_set():
                     await self._sleep(decision)
         finally:
-            owned = [reporting, *self._work.values(), *self._cleaning.values(), *self._monitors.values()]
+            owned = [reporting, *self._work.values(), *self._cleaning.values(), *self._monitors.running()]
             for task in owned:
                 task.cancel()
             await asyncio.gather(*owned, return_exceptions=True)
@@ -154,7 +159,7 @@ class TaskRunner:
             self._begin(action)
         self._tell()
         self._watch_health()
-        self._tools.records.save(self.record)
+        self._tools.records.keep(self.record)
         return decision
 
     def _tell(self) -> None:
@@ -318,6 +323,13 @@ class TaskRunner:
         self._save()
         self._clean(ended)
 
+    def _make_again(self, container: ContainerRecord) -> None:
+        """Its program never ran: what there is of it is removed before it is made anew."""
+        log.info("a container is made again", container=container.runtime_id)
+        container.state = ContainerState.PULLED
+        self._steps.half_made.add(container.runtime_id)
+        self._save()
+
     def _stopped_one(self) -> None:
         if all(container.state is ContainerState.STOPPED for container in self.record.containers.values()):
             self.record.stopped_at = self._tools.now()
@@ -345,33 +357,12 @@ class TaskRunner:
     def _watch_health(self) -> None:
         for name, container in self.record.containers.items():
             rule = self._launches[name].health_rule if name in self._launches else None
-            running = container.state in HAS_PROCESS
-            if rule is not None and running and name not in self._monitors:
-                self._monitors[name] = asyncio.create_task(
-                    self._guard(
-                        monitor(
-                            self._tools.runtime,
-                            self._tools.clock,
-                            container.runtime_id,
-                            rule,
-                            container.health,
-                            self._steps.files.scratch(name),
-                            lambda state, container=container: self._health(container, state),
-                        )
-                    ),
-                    name=f"health {container.runtime_id}",
-                )
-            elif not running and (ended := self._monitors.pop(name, None)) is not None:
-                ended.cancel()
+            if rule is not None and container.state in HAS_PROCESS:
+                self._monitors.begin(container, rule, self._steps.files.scratch(name))
+            else:
+                self._monitors.end(name)
 
-    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except Exception:
-            log.exception("health checks ended", task=self.record.task.arn)
-
-    def _health(self, container: ContainerRecord, state: HealthState) -> None:
-        container.health = state
+    def _health(self) -> None:
         self._save()
         self._health_changed()
 
@@ -393,5 +384,13 @@ class TaskRunner:
         )
 
     def _save(self) -> None:
-        self._tools.records.save(self.record)
+        self._tools.records.keep(self.record)
         self._changed.set()
+
+
+def _seen(status: ContainerStatus | None) -> Seen:
+    if status is None:
+        return Seen.ABSENT
+    if status.state is RuntimeState.STOPPED:
+        return Seen.LOST if status.exit_code is None else Seen.EXITED
+    return Seen.RUNNING if status.state is RuntimeState.RUNNING else Seen.CREATED

@@ -149,8 +149,13 @@ class Steps:
     async def start(self, name: str) -> None:
         """The container's process."""
         identity = self._record.containers[name].runtime_id
+
+        async def begin() -> None:
+            await self._tools.runtime.renew_sandbox(self._record.id, self.network)
+            await self._tools.runtime.start(identity)
+
         try:
-            await while_away(lambda: self._tools.runtime.start(identity))
+            await while_away(begin)
         except (CannotCreateContainer, CannotStartContainer) as error:
             raise StepFailed(str(error)) from error
         except RuntimeFault as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from roadstead.agent.host.boot import boot_id
-from roadstead.agent.host.network.gateway import ServerEndpoint
+from roadstead.agent.host.network.gateway import Relay, ServerEndpoint
 from roadstead.agent.host.network.interface import InterfaceReconciler
 from roadstead.agent.host.network.kernel import Kernel
 from roadstead.agent.host.network.names import POOL
@@ -31,13 +31,14 @@ class HostRole:
         *,
         tag: str,
         server_endpoint: ServerEndpoint,
+        relay: Relay,
         frames: Frames,
         report: Report,
         run_dir: Path = RUN,
         resync_seconds: float = RESYNC_SECONDS,
     ) -> None:
         self._directory = NamespaceDirectory(tag, run_dir)
-        self._kernel = Kernel(tag, self._directory, server_endpoint)
+        self._kernel = Kernel(tag, self._directory, server_endpoint, relay)
         self._engine = Engine(
             (
                 Bound(VpcReconciler(self._kernel)),

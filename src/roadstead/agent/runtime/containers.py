@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
+import structlog
 from google.protobuf.any_pb2 import Any
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -40,19 +41,23 @@ from roadstead.agent.runtime.errors import (
     NotFound,
 )
 from roadstead.agent.runtime.model import ContainerState, ContainerStatus, Isolation, Output
+from roadstead.agent.runtime.shims import kill_shim
 from roadstead.agent.runtime.spec import Document
+from roadstead.engines.subprocesses import run
 
 CONTAINERS = "/containerd.services.containers.v1.Containers"
 TASKS = "/containerd.services.tasks.v1.Tasks"
 SNAPSHOTS = "/containerd.services.snapshots.v1.Snapshots"
 SANDBOXES = "/containerd.services.sandbox.v1.Store"
 
+log = structlog.get_logger(__name__)
+
 GC_ROOT = "containerd.io/gc.root"
 _RUNC_SHIM = "io.containerd.runc.v2"
 _RUNSC_SHIM = "io.containerd.runsc.v1"
 _RUNSC_OPTIONS = "io.containerd.runsc.v1.options"
 _SIGKILL = 9
-_KILL_DEADLINE = 30.0
+KILL_SECONDS = 30.0
 _RETRY = 0.05
 _LAYER_OPTION = "lowerdir="
 
@@ -159,6 +164,14 @@ class Containers:
         )
         return (await self._client.call(f"{TASKS}/Create", request, tasks_pb2.CreateTaskResponse, LONG_CALL)).pid
 
+    async def discard_gvisor_state(self, container_id: str) -> None:
+        """Have gVisor forget what it knows of a container whose creation was killed; a failure shows in the next attempt."""
+        root = self._settings.state / "runsc" / self._settings.namespace
+        program = str(self._settings.engines.runsc)
+        done = await run([program, "--root", str(root), "delete", "--force", container_id])
+        if done.status:
+            log.warning("gVisor keeps a container's state", container=container_id, reason=done.stderr)
+
     async def start(self, container_id: str, exec_id: str = "") -> int:
         """Run the program; its pid."""
         request = tasks_pb2.StartRequest(container_id=container_id, exec_id=exec_id)
@@ -197,10 +210,25 @@ class Containers:
                 if ended is not None:
                     return
             await self.kill(container_id, _SIGKILL, everything=True)
-            if await self.wait(container_id, _KILL_DEADLINE) is None:
-                raise ContainerdError(f"{container_id} did not end within {_KILL_DEADLINE:g} s of SIGKILL")
+            if await self.wait(container_id, KILL_SECONDS) is None and not await self._ends_with_its_shim(container_id):
+                raise ContainerdError(f"{container_id} did not end within {KILL_SECONDS:g} s of SIGKILL")
         except NotFound:
             return
+
+    async def _ends_with_its_shim(self, container_id: str) -> bool:
+        """Kill the container's shim; whether that ended the container, whose processes containerd takes away after a dead shim.
+
+        For a shim that answers and does nothing: gVisor's is left so by a containerd that was killed in the middle of a start.
+        """
+        if not await asyncio.to_thread(kill_shim, container_id, self._settings.socket, self._settings.namespace):
+            return False
+        log.warning("a container outlived SIGKILL: its shim was killed", container=container_id)
+        deadline = time.monotonic() + KILL_SECONDS
+        while await self.state_of(container_id) not in (None, ContainerState.STOPPED):
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_RETRY)
+        return True
 
     async def delete(self, container_id: str) -> None:
         """Remove process, record and writable layer, whatever of them exists.
@@ -226,7 +254,7 @@ class Containers:
                 # For a process that was made and never run: runc's shim waits ten seconds for the end of its output otherwise.
                 # gVisor's has no such wait, and there this signal is never answered.
                 await self.kill(container_id, _SIGKILL)
-        deadline = time.monotonic() + _KILL_DEADLINE
+        deadline = time.monotonic() + KILL_SECONDS
         while True:
             try:
                 await self._client.call(f"{TASKS}/Delete", request, tasks_pb2.DeleteResponse, LONG_CALL)

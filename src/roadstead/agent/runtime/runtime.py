@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import AsyncIterator, Container
+from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -167,6 +167,20 @@ class Runtime:
             self._unmade[spec.id] = spec
         else:
             await self._make(spec, task)
+
+    async def renew_sandbox(self, task_id: str, prepare: Callable[[], Awaitable[None]]) -> None:
+        """Before a container is started: make the task's sandbox anew if its own start may have been given up half-way.
+
+        `prepare` completes the network namespace again, whose addresses the old sandbox may have taken. Raises CannotCreateContainer.
+        """
+        task = self._tasks.get(task_id)
+        if task is None or not self._sandboxes.is_doubtful(task_id):
+            return
+        records = (await self._containers.records()).values()
+        if any(m.get(labels.TASK) == task_id and m.get(labels.ROLE) == labels.APPLICATION for m in records):
+            self._sandboxes.trust(task_id)
+        else:
+            await self._sandboxes.renew(task, prepare)
 
     async def start(self, container_id: str) -> int:
         """Run the container's program; its pid on this host. The task's network namespace is complete.

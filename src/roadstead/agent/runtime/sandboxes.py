@@ -2,11 +2,15 @@
 
 Made and started apart: the kernel of a sandbox comes up while the task's network is on its way, and takes the addresses of the
 network namespace when it is started.
+
+A start that loses sight of containerd, or whose agent dies, gVisor's shim gives up half-way: the sandbox says that it runs, has taken the
+addresses and uses none. So one whose start nobody saw end is made anew, in a namespace that has its addresses again.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
@@ -19,6 +23,7 @@ from roadstead.agent.runtime.errors import (
     CannotCreateContainer,
     CannotStartContainer,
     ContainerdError,
+    ContainerdUnavailable,
     RuntimeFault,
 )
 from roadstead.agent.runtime.model import ContainerState, TaskSpec
@@ -26,6 +31,10 @@ from roadstead.agent.runtime.spec import Place, sandbox_spec
 
 log = structlog.get_logger(__name__)
 
+LEFTOVER_SECONDS = 20.0
+"""How long what is left of an earlier attempt is waited for."""
+_RETRY = 0.1
+_GVISOR_STATE = "cannot lock container metadata file: container already exists"
 _SIGKILL = 9
 
 
@@ -40,16 +49,45 @@ def own_oom_score() -> int:
 
 
 async def launch(containers: Containers, record: Record) -> None:
-    """Store a container and have its shim make it. Raises CannotCreateContainer, CannotStartContainer."""
+    """Store a container and have its shim make it. Raises CannotCreateContainer, CannotStartContainer.
+
+    A container that an earlier agent asked for may still be taken away: containerd gives up what nobody waits for any more, and until then
+    its directory is in the way.
+    """
     try:
         await containers.record(record)
     except ContainerdError as error:
         raise CannotCreateContainer(str(error)) from error
     try:
         await containers.keep_end(record)
-        await containers.create_task(record)
+        await _create(containers, record)
     except ContainerdError as error:
         raise CannotStartContainer(processes.explain(str(error))) from error
+
+
+async def _create(containers: Containers, record: Record) -> None:
+    give_up_at = asyncio.get_running_loop().time() + LEFTOVER_SECONDS
+    while True:
+        try:
+            await containers.create_task(record)
+        except ContainerdError as error:
+            if not _is_in_the_way(str(error)) or asyncio.get_running_loop().time() > give_up_at:
+                raise
+            log.info("an earlier attempt is still in the way", container=record.id, reason=str(error))
+            if str(error).endswith(_GVISOR_STATE):
+                await containers.discard_gvisor_state(record.id)
+            await asyncio.sleep(_RETRY)
+        else:
+            return
+
+
+def _is_in_the_way(text: str) -> bool:
+    """Whether containerd's directory, or the state that runc or gVisor keeps, is left of an earlier attempt.
+
+    containerd takes the first away by itself, runc's the next attempt that fails, gVisor's nobody.
+    """
+    bundle = text.startswith("mkdir ") and text.endswith(": file exists")
+    return bundle or text.endswith(("container with given ID already exists", _GVISOR_STATE))
 
 
 class Sandboxes:
@@ -60,6 +98,8 @@ class Sandboxes:
         self._cgroups = cgroups
         self._settings = settings
         self._unstarted: dict[str, asyncio.Lock] = {}
+        self._doubtful: set[str] = set()
+        """Tasks whose sandbox may have been started half-way."""
 
     async def create(self, task: TaskSpec, *, new: bool) -> None:
         """Make the task's sandbox unless it is there; `new` says that it can't be. Its namespace may be empty yet.
@@ -69,6 +109,8 @@ class Sandboxes:
         name = sandbox_id(task.id)
         state = None if new else await self._containers.state_of(name)
         if state is ContainerState.RUNNING:
+            self._doubtful.add(task.id)
+            self._unstarted.setdefault(task.id, asyncio.Lock())
             return
         if state is not ContainerState.CREATED:
             if not new:
@@ -87,16 +129,46 @@ class Sandboxes:
             name = sandbox_id(task_id)
             try:
                 await self._containers.start(name)
+            except ContainerdUnavailable:
+                self._doubtful.add(task_id)
+                raise
             except ContainerdError as error:
-                # An attempt that lost sight of containerd may have started it.
+                # An earlier agent started it.
                 if await self._containers.state_of(name) is not ContainerState.RUNNING:
                     raise CannotStartContainer(f"sandbox: {processes.explain(str(error))}") from error
             del self._unstarted[task_id]
+            self._doubtful.discard(task_id)
+
+    def is_doubtful(self, task_id: str) -> bool:
+        """Whether nobody saw the start of the task's sandbox end."""
+        return task_id in self._doubtful
+
+    def trust(self, task_id: str) -> None:
+        """The sandbox is as it should be: there are containers in it."""
+        self._doubtful.discard(task_id)
+
+    async def renew(self, task: TaskSpec, prepare: Callable[[], Awaitable[None]]) -> None:
+        """Make a doubtful sandbox anew; `prepare` completes its namespace before anybody starts it. Raises CannotCreateContainer."""
+        lock = self._unstarted.get(task.id)
+        if lock is None:
+            return
+        async with lock:
+            if task.id not in self._doubtful:
+                return
+            name = sandbox_id(task.id)
+            log.info("a sandbox is made anew: its start may have been given up half-way", sandbox=name)
+            await self._end(name)
+            await self._make(name, task)
+            await prepare()
+            self._doubtful.discard(task.id)
 
     async def remove(self, task_id: str) -> None:
         """End the task's sandbox and remove it. Safe to repeat."""
-        name = sandbox_id(task_id)
         self._unstarted.pop(task_id, None)
+        self._doubtful.discard(task_id)
+        await self._end(sandbox_id(task_id))
+
+    async def _end(self, name: str) -> None:
         if await self._containers.state_of(name) is ContainerState.CREATED:
             # gVisor's shim never deletes what was made and not started.
             try:

@@ -1,4 +1,4 @@
-"""Shims that containerd lost: it was killed after it started one and before it wrote down how to reach it."""
+"""Shims by their processes: those that containerd lost, because it was killed before it wrote down how to reach them, and those that hang."""
 
 from __future__ import annotations
 
@@ -36,6 +36,15 @@ def running_shims(socket: Path, namespace: str | None = None) -> dict[int, str]:
             if (container_id := shim_of(command, str(socket), namespace)) is not None:
                 found[int(entry.name)] = container_id
     return found
+
+
+def kill_shim(container_id: str, socket: Path, namespace: str) -> bool:
+    """Kill the shim that a container has for itself; False where it has none. Blocking."""
+    mine = [pid for pid, name in running_shims(socket, namespace).items() if name == container_id]
+    for pid in mine:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(mine)
 
 
 def kill_lost(shims: Mapping[int, str], known: Container[str]) -> list[str]:

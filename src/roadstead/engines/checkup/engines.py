@@ -18,7 +18,8 @@ async def _examine(catalog: Catalog, name: str) -> Finding:
     subject = f"engine {name}"
     if found is None:
         reasons = "; ".join(attempt.reason for _, attempt in refused) or "not installed"
-        return Finding(subject, Verdict.WARNING, reasons, f"roadstead engines install {name}")
+        detail = f"{reasons}; it can come from: {', '.join(catalog.sources(name))}"
+        return Finding(subject, Verdict.WARNING, detail, f"roadstead engines install {name}")
     if damaged := await asyncio.to_thread(catalog.verify, name):
         detail = f"{', '.join(damaged)} changed since it was installed"
         return Finding(subject, Verdict.PROBLEM, detail, f"roadstead engines install --again {name}")

@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _LONGEST_ANSWER = 64 << 10
+_SHOWN = 200
 
 Check = Callable[[], Awaitable[bool]]
-"""True when the process answers as it should. An OSError counts as False."""
+"""True when the process answers as it should. An OSError counts as False, and NotReady as one that says why."""
+
+
+class NotReady(Exception):
+    """The process answers, and not as it should; the text is its answer."""
 
 
 async def always_ready() -> bool:
@@ -47,7 +52,7 @@ class HttpCheck:
     holds: str = ""
 
     async def __call__(self) -> bool:
-        """Ask once, without following redirects."""
+        """Ask once, without following redirects; raises NotReady for any other answer."""
         if self.socket is not None:
             reader, writer = await asyncio.open_unix_connection(self.socket)
         else:
@@ -59,7 +64,17 @@ class HttpCheck:
             answer = await _read(reader, _LONGEST_ANSWER)
         finally:
             await _close(writer)
-        return re.match(rb"HTTP/1\.[01] 2\d\d\b", answer) is not None and self.holds.encode() in answer
+        if re.match(rb"HTTP/1\.[01] 2\d\d\b", answer) is None or self.holds.encode() not in answer:
+            raise NotReady(_told(answer))
+        return True
+
+
+def _told(answer: bytes) -> str:
+    """The status and the beginning of the body."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status = head.partition(b"\r\n")[0].decode(errors="replace")
+    text = f"{status} {body[:_SHOWN].decode(errors='replace')}"
+    return text.strip() or "an empty answer"
 
 
 async def _read(reader: asyncio.StreamReader, limit: int) -> bytes:

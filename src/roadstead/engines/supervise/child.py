@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from signal import SIGKILL
 
+from roadstead.engines.supervise.checks import NotReady
 from roadstead.engines.supervise.lifecycle import ALIVE, CHECKED, Action, Event, State, step
 from roadstead.engines.supervise.process import Gate, Handle, ProcessIdentity, hold, spawn
 from roadstead.engines.supervise.record import ChildRecord
@@ -159,15 +160,18 @@ class Child:
         assert self._handle is not None
         self._last_exit = self._handle.collect()
         self._unwatch()
-        self._ended(_describe_exit(self._last_exit))
+        self._ended(_describe_exit(self._last_exit), self._last_exit)
 
-    def _ended(self, reason: str) -> None:
+    def _ended(self, reason: str, exit_code: int | None = None) -> None:
         if self._state not in ALIVE:
             return
         if self._state is not State.STOPPING:
             self._failures += 1
             self._restarts += 1
-        self._happen(self.spec.restart.after_exit(self._failures, was_ready=self._was_ready), reason)
+        late = self._state is State.REPLACING
+        policy = self.spec.restart
+        event = policy.after_exit(self._failures, was_ready=self._was_ready, late=late, exit_code=exit_code)
+        self._happen(event, reason)
 
     def _set_timer(self, *, killed: bool) -> None:
         spec = self.spec
@@ -228,6 +232,8 @@ class Child:
             self._complaint = "" if passed else "the answer was no"
         except TimeoutError:
             passed, self._complaint = False, f"no answer within {self.spec.check_timeout:g} s"
+        except NotReady as refusal:
+            passed, self._complaint = False, str(refusal)
         except Exception as error:  # noqa: BLE001 - whatever a check raises, the process has not answered; we show it
             passed, self._complaint = False, f"{type(error).__name__}: {error}"
         return passed

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from roadstead.engines.supervise.process import ProcessIdentity, identify, is_alive
+from roadstead.engines.supervise.process import ProcessIdentity, identify, is_alive, is_ending
 
 # A killed supervisor may have been about to start a child, which holds all its descriptors until it executes its program.
 _LAST_BREATH_SECONDS = 2.0
@@ -48,7 +48,7 @@ async def _acquire(descriptor: int, data: Path) -> None:
     deadline = asyncio.get_running_loop().time() + _LAST_BREATH_SECONDS
     while not _try_lock(descriptor):
         holder = _holder(descriptor)
-        if holder is not None and is_alive(holder):
+        if holder is not None and is_alive(holder) and not is_ending(holder.pid):
             raise AlreadySupervised(data, holder.pid)
         if asyncio.get_running_loop().time() > deadline:
             raise AlreadySupervised(data, 0)

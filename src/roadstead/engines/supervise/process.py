@@ -17,6 +17,7 @@ import msgspec
 # The gate: the shell waits for a line before it becomes the program. We send it once the pid is on record; if we die
 # before, the shell reads the end of the file and leaves. So no child ever runs that the next supervisor can't find.
 _GATE = 'read -r go && exec "$@" </dev/null'
+_PF_EXITING = 0x4
 
 
 class ProcessIdentity(msgspec.Struct, frozen=True):
@@ -50,6 +51,17 @@ def _read_stat(pid: int) -> tuple[str, ProcessIdentity]:
 def is_alive(identity: ProcessIdentity) -> bool:
     """Whether exactly this process still runs."""
     return identify(identity.pid) == identity
+
+
+def is_ending(pid: int, proc: Path = Path("/proc")) -> bool:
+    """Whether a process was killed and only waits for a processor to end on, which on a busy machine takes a while."""
+    try:
+        flags = int((proc / str(pid) / "stat").read_text().rpartition(")")[2].split()[6])
+        status = (proc / str(pid) / "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    pending = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigPnd:", "ShdPnd:"))]
+    return bool(flags & _PF_EXITING) or any(mask >> (signal.SIGKILL - 1) & 1 for mask in pending)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,16 +59,23 @@ class Supervisor:
         self._needed_by = dependents(needs)
         self._children = {name: self._child(by_name[name]) for name in start_order(needs)}
         self._held = contextlib.AsyncExitStack()
+        self._taken = False
         self._identity = None
         self._recording = False
         self._fault = ""
+
+    async def take(self) -> None:
+        """Take the data directory, unless that is done; until `stop` or `release` it is ours. Raises AlreadySupervised."""
+        if not self._taken:
+            await self._held.enter_async_context(data_lock(self._data))
+            self._taken = True
 
     async def start(self) -> None:
         """Take the data directory, adopt or end what an earlier supervisor left, start the rest; return when all is ready.
 
         Raises AlreadySupervised, and ProcessFailed once a process is given up, after stopping everything again.
         """
-        await self._held.enter_async_context(data_lock(self._data))
+        await self.take()
         try:
             await self._meet_survivors()
             self._recording = True
@@ -102,6 +109,7 @@ class Supervisor:
         for child in self._children.values():
             await child.release()
         await self._held.aclose()
+        self._taken = False
 
     async def run_until(self, event: asyncio.Event) -> None:
         """Keep everything running until the event is set; raises ProcessFailed once a process is given up.

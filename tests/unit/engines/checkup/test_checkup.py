@@ -120,6 +120,7 @@ async def test_everything_is_looked_at_and_an_absent_engine_is_a_warning_with_it
     findings = {finding.subject: finding for finding in await examine(bench.catalog(), tmp_path)}
     assert {"user", "capabilities", "open files", "cgroups", "overlay", "*.localhost"} <= findings.keys()
     assert findings["engine tool"].verdict is Verdict.WARNING
+    assert findings["engine tool"].detail == "no tool on PATH; it can come from: this machine"
     assert findings["engine tool"].advice == "roadstead engines install tool"
     script(tmp_path / "path" / "tool", "echo v7.1")
     findings = {finding.subject: finding for finding in await examine(bench.catalog(), tmp_path)}

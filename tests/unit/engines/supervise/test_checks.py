@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from roadstead.engines.supervise.checks import HttpCheck, UnixSocketCheck, always_ready
+from roadstead.engines.supervise.checks import HttpCheck, NotReady, UnixSocketCheck, always_ready
 
 
 async def answer(status: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -15,12 +15,20 @@ async def answer(status: str, reader: asyncio.StreamReader, writer: asyncio.Stre
     writer.close()
 
 
-@pytest.mark.parametrize(("status", "passes"), [("200 OK", True), ("204 No Content", True), ("503 Busy", False)])
-async def test_http(status: str, passes: bool) -> None:
+@pytest.mark.parametrize("status", ["200 OK", "204 No Content"])
+async def test_http(status: str) -> None:
     server = await asyncio.start_server(lambda r, w: answer(status, r, w), "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        assert await HttpCheck("/health", port=port)() is passes
+        assert await HttpCheck("/health", port=port)()
+
+
+async def test_another_status_is_told_with_the_answer() -> None:
+    server = await asyncio.start_server(lambda r, w: answer("503 Busy", r, w), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(NotReady, match=r"HTTP/1\.1 503 Busy id=abc"):
+            await HttpCheck("/health", port=port)()
 
 
 async def test_another_program_on_our_port_does_not_pass() -> None:
@@ -28,7 +36,8 @@ async def test_another_program_on_our_port_does_not_pass() -> None:
     async with server:
         port = server.sockets[0].getsockname()[1]
         assert await HttpCheck("/", port=port, holds="id=abc")()
-        assert not await HttpCheck("/", port=port, holds="id=other")()
+        with pytest.raises(NotReady):
+            await HttpCheck("/", port=port, holds="id=other")()
 
 
 async def test_http_over_a_unix_socket(tmp_path: Path) -> None:

@@ -107,13 +107,21 @@ def test_pauses_grow_to_the_maximum(failures: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "failures", "was_ready", "event"),
+    ("policy", "failures", "was_ready", "late", "event"),
     [
-        (RestartPolicy(attempts=3), 2, False, Event.EXITED),
-        (RestartPolicy(attempts=3), 3, False, Event.GAVE_UP),
-        (RestartPolicy(attempts=3), 300, True, Event.EXITED),
-        (RestartPolicy(restart=False), 1, True, Event.GAVE_UP),
+        (RestartPolicy(attempts=3), 2, False, False, Event.EXITED),
+        (RestartPolicy(attempts=3), 3, False, False, Event.GAVE_UP),
+        (RestartPolicy(attempts=3), 1, False, True, Event.GAVE_UP),
+        (RestartPolicy(attempts=3), 300, True, False, Event.EXITED),
+        (RestartPolicy(attempts=3), 300, True, True, Event.EXITED),
+        (RestartPolicy(restart=False), 1, True, False, Event.GAVE_UP),
     ],
 )
-def test_giving_up(policy: RestartPolicy, failures: int, was_ready: bool, event: Event) -> None:
-    assert policy.after_exit(failures, was_ready=was_ready) is event
+def test_giving_up(policy: RestartPolicy, failures: int, was_ready: bool, late: bool, event: Event) -> None:
+    assert policy.after_exit(failures, was_ready=was_ready, late=late) is event
+
+
+def test_a_status_that_says_so_is_believed_of_one_that_was_never_ready() -> None:
+    assert RestartPolicy().after_exit(1, was_ready=False, exit_code=78) is Event.GAVE_UP
+    assert RestartPolicy().after_exit(1, was_ready=False, exit_code=1) is Event.EXITED
+    assert RestartPolicy().after_exit(1, was_ready=True, exit_code=78) is Event.EXITED

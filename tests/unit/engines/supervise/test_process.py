@@ -10,7 +10,7 @@ from signal import SIGKILL, SIGTERM
 
 import pytest
 
-from roadstead.engines.supervise.process import Gate, ProcessIdentity, hold, identify, is_alive, spawn
+from roadstead.engines.supervise.process import Gate, ProcessIdentity, hold, identify, is_alive, is_ending, spawn
 
 
 def program(code: str) -> list[str]:
@@ -95,3 +95,22 @@ def test_a_command_with_parentheses_in_its_name_is_read_right(tmp_path: Path) ->
     finally:
         child.kill()
         child.wait()
+
+
+@pytest.mark.parametrize(
+    ("flags", "own", "shared", "ending"),
+    [
+        (0x400000, 0, 0, False),
+        (0x400000, 0x100, 0, True),
+        (0x400000, 0, 0x100, True),
+        (0x400004, 0, 0, True),
+        (0x400000, 0x4000, 0x4000, False),  # SIGTERM waits
+    ],
+)
+def test_a_killed_process_is_ending(tmp_path: Path, flags: int, own: int, shared: int, ending: bool) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "stat").write_text(f"7 (a (b) c) R 1 7 7 0 -1 {flags} 0 0 0 0 0 0 0 0 20 0 1 0 4711 0")
+    (tmp_path / "7" / "status").write_text(f"Name:\tx\nSigPnd:\t{own:016x}\nShdPnd:\t{shared:016x}\n")
+    assert is_ending(7, tmp_path) is ending
+    assert is_ending(8, tmp_path), "it is gone"
+    assert not is_ending(os.getpid())

@@ -28,6 +28,7 @@ from roadstead.engines.supervise import (
     shut_down,
 )
 from roadstead.engines.supervise import supervisor as supervisor_module
+from roadstead.engines.supervise.checks import NotReady
 from roadstead.engines.supervise.process import identify
 from roadstead.engines.supervise.record import read_record, write_record
 from roadstead.engines.supervise.survivors import end_survivors
@@ -145,10 +146,42 @@ async def test_a_process_that_never_gets_ready_is_an_error_with_its_last_words(d
     assert read_record(data) is None
 
 
-async def test_a_process_that_does_not_answer_in_time_is_stopped_and_tried_again(data: Path) -> None:
-    lazy = spec("lazy", check=never, ready_within=0.1, restart=replace(QUICK, attempts=2))
+async def test_a_process_that_does_not_answer_in_time_is_stopped_and_given_up(data: Path) -> None:
+    lazy = spec("lazy", check=never, ready_within=0.1, restart=replace(QUICK, attempts=1000))
+    supervisor = Supervisor(data, [lazy])
     with pytest.raises(ProcessFailed, match=r"not ready within 0.1 s: the answer was no; killed by signal 15"):
-        await Supervisor(data, [lazy]).start()
+        await supervisor.start()
+    assert child(supervisor, "lazy").restarts == 1
+
+
+async def test_a_wrong_configuration_is_told_at_once(data: Path) -> None:
+    wrong = spec("wrong", "import sys; print('of another version'); sys.exit(78)", check=never)
+    supervisor = Supervisor(data, [wrong])
+    with pytest.raises(ProcessFailed, match=r"(?s)wrong failed: exited with status 78.*of another version"):
+        await supervisor.start()
+    assert child(supervisor, "wrong").restarts == 1
+
+
+async def test_what_a_process_answered_instead_is_told(data: Path) -> None:
+    async def busy() -> bool:
+        raise NotReady("HTTP/1.1 503 no agent is connected")
+
+    with pytest.raises(ProcessFailed, match=r"not ready within 0.1 s: HTTP/1.1 503 no agent is connected; killed"):
+        await Supervisor(data, [spec("lazy", check=busy, ready_within=0.1)]).start()
+
+
+async def test_one_that_was_ready_before_and_is_late_after_a_restart_is_tried_again(data: Path, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    flag.touch()
+    slow = spec("slow", check=file_appears(flag), ready_within=0.1)
+    supervisor = Supervisor(data, [slow])
+    await supervisor.start()
+    flag.unlink()
+    os.kill(pid(supervisor, "slow"), signal.SIGKILL)
+    await eventually(lambda: child(supervisor, "slow").restarts > 2)
+    flag.touch()
+    await eventually(lambda: child(supervisor, "slow").state is State.READY)
+    await supervisor.stop()
 
 
 async def test_a_program_that_is_missing_is_named(data: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,10 +30,16 @@ _GATHER = 0.25
 _FREE_STEP = 1 << 20
 _FIRST_RETRY = 0.2
 _LAST_RETRY = 10.0
+_LAST_WORDS = 600.0
+"""Seconds for which what a container left behind is sent again while it is refused; afterwards it is dropped."""
 
 
 class PutFailed(Exception):
-    """The batch was not taken now; sending it again may work."""
+    """The batch was not taken now; sending it again may work. `refused` says that there was an answer, and it was no."""
+
+    def __init__(self, reason: str, *, refused: bool = False) -> None:
+        super().__init__(reason)
+        self.refused = refused
 
 
 class PutRejected(Exception):
@@ -58,6 +64,16 @@ class _Tail:
     finishing: asyncio.Event = field(default_factory=asyncio.Event)
     watches: list[int] = field(default_factory=list[int])
     task: asyncio.Task[None] | None = None
+    refused_since: float | None = None
+
+    def is_hopeless(self, *, refused: bool) -> bool:
+        """Whether an ended container's output was refused for so long that it won't be taken any more."""
+        now = asyncio.get_running_loop().time()
+        if not refused or not self.finishing.is_set():
+            self.refused_since = None
+        elif self.refused_since is None:
+            self.refused_since = now
+        return self.refused_since is not None and now - self.refused_since > _LAST_WORDS
 
 
 class Shipper:
@@ -180,6 +196,7 @@ class Shipper:
             while True:
                 try:
                     await tail.put(batch)
+                    tail.refused_since = None
                     break
                 except PutRejected as error:
                     log.warning(
@@ -191,21 +208,37 @@ class Shipper:
                     break
                 except PutFailed as error:
                     log.info("container output waits", path=str(tail.paths.directory), reason=str(error))
+                    if tail.is_hopeless(refused=error.refused):
+                        log.warning("container output is given up", path=str(tail.paths.directory), events=len(batch))
+                        break
                 self._enforce(tail)
                 await asyncio.sleep(wait)
                 wait = min(_LAST_RETRY, wait * 2)
 
     def _remember(self, tail: _Tail) -> None:
-        save_checkpoint(tail.paths.checkpoint, {name: stream.splitter.offset for name, stream in tail.streams.items()})
-        for stream in tail.streams.values():
-            if stream.splitter.offset - stream.freed >= _FREE_STEP:
-                stream.file.free(stream.splitter.offset)
-                stream.freed = stream.splitter.offset
+        offsets = {name: stream.splitter.offset for name, stream in tail.streams.items()}
+        with _disk_trouble(tail):  # what is not remembered is sent twice, should the agent be killed now
+            save_checkpoint(tail.paths.checkpoint, offsets)
+        with _disk_trouble(tail):
+            for stream in tail.streams.values():
+                if stream.splitter.offset - stream.freed >= _FREE_STEP:
+                    stream.file.free(stream.splitter.offset)
+                    stream.freed = stream.splitter.offset
         self._enforce(tail)
 
     def _enforce(self, tail: _Tail) -> None:
-        for name in STREAMS:
-            enforce_bound(tail.paths.directory / name, self._bound)
+        with _disk_trouble(tail):
+            for name in STREAMS:
+                enforce_bound(tail.paths.directory / name, self._bound)
+
+
+@contextmanager
+def _disk_trouble(tail: _Tail) -> Generator[None]:
+    """A disk that is full, or can't free parts of files, does not end the shipping."""
+    try:
+        yield
+    except OSError as error:
+        log.warning("the spool can't be kept in order", path=str(tail.paths.directory), error=str(error))
 
 
 def _rest(stream: _Stream) -> list[LogEvent]:

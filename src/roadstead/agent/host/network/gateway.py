@@ -1,4 +1,7 @@
-"""The gateway at 169.254.170.3: connections from inside a VPC are relayed to the server's listener in the host's namespace."""
+"""The gateway at 169.254.170.3: connections from inside a VPC are relayed to the server's listener in the host's namespace.
+
+Each begins with a header that says who in which VPC it is from.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ import asyncio
 import socket
 import struct
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, cast
+
+from roadstead.wire.relayed import relay_header
 
 _CHUNK = 64 * 1024
 
@@ -31,14 +36,26 @@ class Limits:
     idle_seconds: float = 350.0
 
 
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Who passes connections on: the host, with its key."""
+
+    host: str
+    key: bytes = field(repr=False)
+
+
 class Gateway:
     """Relays one listening socket; leaving the context closes it and every connection through it.
 
     Each direction is closed for itself (half-close), and a side that reads slowly slows the other one down.
     """
 
-    def __init__(self, listener: socket.socket, server: ServerEndpoint, limits: Limits | None = None) -> None:
+    def __init__(
+        self, listener: socket.socket, server: ServerEndpoint, relay: Relay, vpc: str, limits: Limits | None = None
+    ) -> None:
         self._listener = listener
+        self._relay_of = relay
+        self._vpc = vpc
         self._endpoint = server
         self._limits = limits or Limits()
         self._server: asyncio.Server | None = None
@@ -73,6 +90,7 @@ class Gateway:
             _reset(writer)
             return
         seconds = self._limits.idle_seconds
+        far_writer.write(self._header(writer))
         try:
             async with asyncio.timeout(seconds) as idle, asyncio.TaskGroup() as directions:
                 directions.create_task(_copy(reader, far_writer, idle, seconds))
@@ -85,6 +103,11 @@ class Gateway:
                 end.close()
                 with suppress(OSError):
                     await end.wait_closed()
+
+    def _header(self, writer: asyncio.StreamWriter) -> bytes:
+        peer, local = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
+        relay = self._relay_of
+        return relay_header(peer=peer[:2], local=local[:2], vpc=self._vpc, host=relay.host, key=relay.key)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """To the first server that takes the connection; raises OSError when none does."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -126,4 +127,42 @@ async def test_the_end_does_not_wait_until_more_lines_have_gathered(
     async with asyncio.timeout(10):
         await shipper.finish("c")
     assert sink.messages == ["one", "two"]
+    await shipper.close()
+
+
+async def test_a_full_disk_ends_no_shipping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, offsets: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    sink, shipper = Sink(), Shipper(tmp_path)
+    shipper.follow("c", sink.put)
+    with shipper.paths("c").stdout.open("ab", buffering=0) as out:
+        with monkeypatch.context() as patched:
+            patched.setattr("roadstead.agent.ecs.logs.shipper.save_checkpoint", full)
+            out.write(b"one\n")
+            await until(lambda: sink.messages == ["one"])
+        out.write(b"two\n")
+        await until(lambda: load_checkpoint(shipper.paths("c").checkpoint)["stdout"] == 8)
+    await shipper.finish("c")
+    assert sink.messages == ["one", "two"]
+    await shipper.close()
+
+
+async def test_what_an_ended_container_left_is_not_offered_for_ever_to_one_who_refuses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(events: Sequence[LogEvent]) -> None:
+        offered.append(len(events))
+        raise PutFailed("AccessDeniedException: not authorized", refused=True)
+
+    monkeypatch.setattr("roadstead.agent.ecs.logs.shipper._LAST_WORDS", 0.3)
+    offered: list[int] = []
+    shipper = Shipper(tmp_path)
+    shipper.follow("c", refuse)
+    shipper.paths("c").stdout.write_bytes(b"x\n" * 30_000)
+    await until(lambda: bool(offered))
+    async with asyncio.timeout(10):
+        await shipper.finish("c")
+    assert not shipper.paths("c").directory.exists()
+    assert shipper.left_behind() == []
     await shipper.close()

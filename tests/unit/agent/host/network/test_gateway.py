@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from roadstead.agent.host.network.gateway import Gateway, Limits, ServerEndpoint
+from roadstead.agent.host.network.gateway import Gateway, Limits, Relay, ServerEndpoint
+from roadstead.wire.relayed import Relayed, read_relay_header
 
+RELAY = Relay("h-1", b"key")
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Address = tuple[str, int]
 
@@ -19,13 +21,29 @@ def listener() -> socket.socket:
     return socket.create_server(("127.0.0.1", 0))
 
 
+async def header_of(reader: asyncio.StreamReader) -> Relayed:
+    """What the relay says first."""
+    head = await reader.readexactly(16)
+    read = read_relay_header(head + await reader.readexactly(int.from_bytes(head[14:])))
+    assert read is not None
+    return read
+
+
+def behind_header(handler: Handler) -> Handler:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert (await header_of(reader)).is_by(RELAY.key)
+        await handler(reader, writer)
+
+    return handle
+
+
 @asynccontextmanager
 async def relayed(handler: Handler, limits: Limits | None = None) -> AsyncGenerator[Address]:
-    server = await asyncio.start_server(handler, "127.0.0.1", 0)
+    server = await asyncio.start_server(behind_header(handler), "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
     front = listener()
     try:
-        async with asyncio.timeout(10), Gateway(front, ServerEndpoint(host, port), limits):
+        async with asyncio.timeout(10), Gateway(front, ServerEndpoint(host, port), RELAY, "vpc-1", limits):
             yield front.getsockname()
     finally:
         server.close()
@@ -114,7 +132,7 @@ async def test_without_a_server_the_caller_is_reset() -> None:
     with listener() as closed:
         port = closed.getsockname()[1]
     front = listener()
-    async with asyncio.timeout(5), Gateway(front, ServerEndpoint("127.0.0.1", port)):
+    async with asyncio.timeout(5), Gateway(front, ServerEndpoint("127.0.0.1", port), RELAY, "vpc-1"):
         reader, writer = await asyncio.open_connection(*front.getsockname())
         with pytest.raises(ConnectionResetError):
             await reader.readexactly(1)
@@ -137,17 +155,37 @@ async def test_a_reset_by_the_server_reaches_the_caller() -> None:
 
 
 async def test_another_server_answers_while_the_first_is_away() -> None:
-    server = await asyncio.start_server(whole_then_answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(behind_header(whole_then_answer), "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
     front = listener()
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # taken, and not listening
         both = ServerEndpoint(*nobody.getsockname(), others=(ServerEndpoint(host, port),))
-        async with asyncio.timeout(10), Gateway(front, both):
+        async with asyncio.timeout(10), Gateway(front, both, RELAY, "vpc-1"):
             reader, writer = await asyncio.open_connection(*front.getsockname())
             writer.write(b"hello")
             writer.write_eof()
             assert await reader.read() == b"HELLO"
             writer.close()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_the_server_is_told_who_calls_from_where() -> None:
+    told: asyncio.Future[Relayed] = asyncio.get_running_loop().create_future()
+
+    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        told.set_result(await header_of(reader))
+        writer.close()
+
+    server = await asyncio.start_server(note, "127.0.0.1", 0)
+    front = listener()
+    endpoint = ServerEndpoint(*server.sockets[0].getsockname())
+    async with asyncio.timeout(10), Gateway(front, endpoint, RELAY, "vpc-1"):
+        _, writer = await asyncio.open_connection(*front.getsockname())
+        found = await told
+        assert (found.vpc, found.host, found.is_by(RELAY.key)) == ("vpc-1", "h-1", True)
+        assert (found.address, found.port) == writer.get_extra_info("sockname")
+        writer.close()
     server.close()
     await server.wait_closed()

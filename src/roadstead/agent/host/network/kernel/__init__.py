@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import cast
 
-from roadstead.agent.host.network.gateway import ServerEndpoint
+from roadstead.agent.host.network.gateway import Relay, ServerEndpoint
 from roadstead.agent.host.network.hostfacts import host_facts
 from roadstead.agent.host.network.kernel.driver import Driver, Lane
 from roadstead.agent.host.network.kernel.filters import PermitDriver, RulesetDriver, SysctlDriver
@@ -47,12 +47,12 @@ _IN_THIS_PROCESS = (NameRecord, Endpoints)
 class Kernel:
     """Everything of one deployment's networks on this host. `close` ends what this process serves; kernel objects stay."""
 
-    def __init__(self, tag: str, directory: NamespaceDirectory, server: ServerEndpoint) -> None:
+    def __init__(self, tag: str, directory: NamespaceDirectory, server: ServerEndpoint, relay: Relay) -> None:
         self.tag = tag
         self._directory = directory
         self._places = places = NamespacePlaces(directory)
         records = NameRecordDriver()
-        self._endpoints = EndpointsDriver(places, records, server)
+        self._endpoints = EndpointsDriver(places, records, server, relay)
         self._drivers: dict[type[KernelObject], object] = {
             Namespace: NamespaceDriver(places),
             Sysctl: SysctlDriver(places),

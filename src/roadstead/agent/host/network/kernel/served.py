@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
-from roadstead.agent.host.network.gateway import Gateway, ServerEndpoint
+from roadstead.agent.host.network.gateway import Gateway, Relay, ServerEndpoint
 from roadstead.agent.host.network.kernel.driver import Places
 from roadstead.agent.host.network.objects import Endpoints, NameRecord, Presence
 from roadstead.agent.host.network.resolver.answers import Zone
@@ -54,10 +54,11 @@ class _Serving:
 class EndpointsDriver:
     """Resolver and gateway of each VPC."""
 
-    def __init__(self, places: Places, records: NameRecordDriver, server: ServerEndpoint) -> None:
+    def __init__(self, places: Places, records: NameRecordDriver, server: ServerEndpoint, relay: Relay) -> None:
         self._places = places
         self._records = records
         self._server = server
+        self._relay = relay
         self._serving: dict[str, _Serving] = {}
 
     async def presence(self, thing: Endpoints) -> Presence:
@@ -83,7 +84,7 @@ class EndpointsDriver:
             listener = opening.enter_context(
                 await worker.run(partial(Inside.listen, address=thing.gateway, port=thing.gateway_port))
             )
-            await opening.enter_async_context(Gateway(listener, self._server))
+            await opening.enter_async_context(Gateway(listener, self._server, self._relay, thing.namespace))
             self._serving[thing.namespace] = _Serving(thing, self._places.identity(thing.namespace), opening.pop_all())
 
     async def remove(self, thing: Endpoints) -> None:

@@ -1,0 +1,201 @@
+"""An agent died between asking for a container's start and writing down that it runs: what the next one makes of what it finds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from roadstead.agent.ecs.credentials import CredentialStore
+from roadstead.agent.ecs.launch import runtime_id
+from roadstead.agent.ecs.records import ContainerRecord, RecordStore, TaskChange, TaskRecord
+from roadstead.agent.ecs.runner import TaskRunner
+from roadstead.agent.ecs.settings import EcsSettings
+from roadstead.agent.ecs.tools import Tools
+from roadstead.agent.runtime.model import (
+    ContainerExit,
+    ContainerSpec,
+    ContainerState,
+    ContainerStatus,
+    Image,
+    ImageConfig,
+    Output,
+    TaskSpec,
+)
+from roadstead.core.taskengine import states
+from roadstead.core.taskengine.model import Desired, Resource
+from roadstead.core.taskengine.resume import START_BROKEN_OFF
+from roadstead.kernel.clock import SystemClock
+from roadstead.wire.task import Container, Task
+
+ARN = "arn:aws:ecs:eu-west-1:123456789012:task/default/0123456789abcdef0123456789abcdef"
+TASK = Task(arn=ARN, network_mode="none", containers=(Container(name="main", image="web", essential=True),))
+NAME = runtime_id(TASK, "main", 0)
+AT = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+class Runtime:
+    """Does what it is told, and remembers it."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    async def ensure_image(self, reference: str, *_: object) -> Image:
+        return Image(reference, "sha256:1", "sha256:1", "", ImageConfig(), 1)
+
+    async def create_task(self, task: TaskSpec) -> None:
+        self.calls.append("sandbox")
+
+    async def create(self, spec: ContainerSpec) -> None:
+        self.calls.append("create")
+
+    async def renew_sandbox(self, *_: object) -> None: ...
+
+    async def start(self, container_id: str) -> int:
+        self.calls.append("start")
+        return 1
+
+    async def remove(self, container_id: str) -> None:
+        self.calls.append("remove")
+
+
+class Around:
+    """Network, output, registry and API of one task."""
+
+    def __init__(self) -> None:
+        self.told: list[TaskChange] = []
+        self.news = asyncio.Event()
+
+    async def open(self, *_: object) -> Output:
+        return Output(Path("/out"), Path("/err"))
+
+    def resume(self, *_: object) -> None: ...
+
+    async def close(self, *_: object) -> None: ...
+
+    async def header(self, *_: object) -> None:
+        return None
+
+    async def call(self, service: str, operation: str, change: TaskChange, *_: object) -> None:
+        self.told.append(change)
+        self.news.set()
+
+    def path(self, task_id: str) -> Path:
+        return Path("/netns")
+
+    async def until(self, status: str) -> TaskChange:
+        async with asyncio.timeout(5):
+            while True:
+                for change in self.told:
+                    if change.containers[0].status == status:
+                        return change
+                self.news.clear()
+                await self.news.wait()
+
+
+class Resumed:
+    """A runner whose record says that its container was made, and not that it was started."""
+
+    def __init__(self, directory: Path) -> None:
+        self.runtime, self.around = Runtime(), Around()
+        settings = EcsSettings(directory, directory, "default", "eu-west-1", 1024, 1024, "http://169.254.170.3")
+        tools = Tools(
+            settings=settings,
+            clock=SystemClock(),
+            api=cast("Any", self.around),
+            runtime=cast("Any", self.runtime),
+            networks=cast("Any", self.around),
+            registry=cast("Any", self.around),
+            output=cast("Any", self.around),
+            credentials=CredentialStore(),
+            records=RecordStore(settings.records),
+            fargate_runtime=lambda: "gvisor",
+        )
+        self.container = ContainerRecord(name="main", state=states.ContainerState.CREATED, runtime_id=NAME)
+        record = TaskRecord(
+            task=TASK,
+            desired=Desired.RUNNING,
+            containers={"main": self.container},
+            received_at=AT.timestamp(),
+            network=Resource.READY,
+            sandbox=Resource.READY,
+        )
+        self.runner = TaskRunner(tools, record)
+        self.running: asyncio.Task[None] | None = None
+
+    def run(self) -> None:
+        self.running = asyncio.create_task(self.runner.run())
+
+    def find(self, state: ContainerState, exit_code: int | None = None) -> None:
+        ended = AT if exit_code is not None else None
+        self.runner.resume({NAME: ContainerStatus(NAME, self.runner.record.id, state, 0, {}, exit_code, ended)})
+
+    def end(self, exit_code: int, *, lost: bool = False) -> None:
+        self.runner.on_exit(ContainerExit(NAME, self.runner.record.id, exit_code, AT, lost=lost))
+
+
+@pytest.fixture
+async def resumed(tmp_path: Path) -> AsyncIterator[Resumed]:
+    made = Resumed(tmp_path)
+    yield made
+    if made.running is not None:
+        made.running.cancel()
+        await asyncio.wait([made.running])
+
+
+async def test_what_is_left_of_a_start_that_nobody_saw_is_thrown_away_and_made_again(resumed: Resumed):
+    resumed.find(ContainerState.STOPPED)
+    resumed.run()
+    resumed.end(255, lost=True)
+    await resumed.around.until("RUNNING")
+    assert resumed.runtime.calls == ["sandbox", "remove", "create", "start"]
+
+
+async def test_a_start_that_gvisor_broke_off_is_no_end_of_the_program(resumed: Resumed):
+    resumed.find(ContainerState.STOPPED, START_BROKEN_OFF)
+    resumed.run()
+    resumed.end(START_BROKEN_OFF)
+    await resumed.around.until("RUNNING")
+    assert resumed.runtime.calls == ["sandbox", "remove", "create", "start"]
+
+
+async def test_a_container_that_gets_lost_after_it_was_found_is_made_again(resumed: Resumed):
+    resumed.find(ContainerState.CREATED)
+    resumed.end(255, lost=True)
+    resumed.run()
+    await resumed.around.until("RUNNING")
+    assert resumed.runtime.calls == ["sandbox", "remove", "create", "start"]
+
+
+async def test_a_container_that_was_only_made_is_started(resumed: Resumed):
+    resumed.find(ContainerState.CREATED)
+    resumed.run()
+    await resumed.around.until("RUNNING")
+    assert resumed.runtime.calls == ["sandbox", "start"]
+
+
+async def test_a_program_that_ran_and_ended_meanwhile_is_told_with_its_exit_code(resumed: Resumed):
+    resumed.find(ContainerState.STOPPED, 7)
+    resumed.run()
+    await resumed.around.until("RUNNING")
+    resumed.end(7)
+    assert (await resumed.around.until("STOPPED")).containers[0].exit_code == 7
+    assert "start" not in resumed.runtime.calls
+    assert resumed.container.started_at == AT.timestamp()
+
+
+async def test_what_ended_meanwhile_counts_from_when_it_was_made(resumed: Resumed):
+    resumed.container.created_at = AT.timestamp() - 400
+    resumed.find(ContainerState.STOPPED, 7)
+    assert resumed.container.started_at == AT.timestamp() - 400
+
+
+async def test_a_program_that_runs_is_left_alone(resumed: Resumed):
+    resumed.find(ContainerState.RUNNING)
+    resumed.run()
+    await resumed.around.until("RUNNING")
+    assert resumed.runtime.calls == ["sandbox"]

@@ -1,0 +1,73 @@
+"""Making a container while an earlier attempt at it is still being taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+
+from roadstead.agent.runtime import sandboxes
+from roadstead.agent.runtime.containers import Record
+from roadstead.agent.runtime.errors import CannotStartContainer, ContainerdError
+from roadstead.agent.runtime.model import Isolation
+
+IN_THE_WAY = "mkdir /run/x/io.containerd.runtime.v2.task/roadstead/a-1: file exists"
+RUNC_STATE = (
+    "failed to create shim task: OCI runtime create failed: runc create failed: container with given ID already exists"
+)
+GVISOR_STATE = (
+    "failed to create shim task: OCI runtime create failed: creating container: cannot lock container metadata file: container"
+    " already exists"
+)
+RECORD = Record(id="a-1", image="web", isolation=Isolation.GVISOR, document=cast("Any", {}), labels={})
+
+
+class Containers:
+    """Answers each attempt with the next of `errors`, then well."""
+
+    def __init__(self, errors: Iterator[str]) -> None:
+        self._errors = errors
+        self.attempts = 0
+        self.discarded: list[str] = []
+
+    async def record(self, record: Record) -> None: ...
+
+    async def keep_end(self, record: Record) -> None: ...
+
+    async def discard_gvisor_state(self, container_id: str) -> None:
+        self.discarded.append(container_id)
+
+    async def create_task(self, record: Record) -> int:
+        self.attempts += 1
+        if (text := next(self._errors, None)) is not None:
+            raise ContainerdError(text)
+        return 1
+
+
+async def launch(*errors: str) -> int:
+    containers = Containers(iter(errors))
+    await sandboxes.launch(cast("Any", containers), RECORD)
+    return containers.attempts
+
+
+async def test_what_is_in_the_way_is_waited_for() -> None:
+    assert await launch(IN_THE_WAY, IN_THE_WAY) == 3
+    assert await launch(RUNC_STATE) == 2
+
+
+async def test_gvisor_is_told_to_forget_what_it_kept() -> None:
+    containers = Containers(iter([GVISOR_STATE]))
+    await sandboxes.launch(cast("Any", containers), RECORD)
+    assert (containers.attempts, containers.discarded) == (2, ["a-1"])
+
+
+async def test_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandboxes, "LEFTOVER_SECONDS", 0.2)
+    with pytest.raises(CannotStartContainer, match="file exists"):
+        await launch(*[IN_THE_WAY] * 100)
+
+
+async def test_what_an_engine_refuses_is_told_at_once() -> None:
+    with pytest.raises(CannotStartContainer, match="no such file"):
+        await launch('exec: "nope": stat /nope: no such file or directory')
