@@ -6,35 +6,48 @@ import asyncio
 from http import HTTPStatus
 
 from roadstead.registry.call import Call
-from roadstead.registry.errors import RegistryError, blob_unknown, digest_invalid
-from roadstead.registry.http import Request, Response, digest_header
+from roadstead.registry.errors import RegistryError, blob_archived, blob_unknown, digest_invalid
+from roadstead.registry.http import FilePart, Request, Response, digest_header
 from roadstead.registry.ranges import Span, Unsatisfiable, requested_span
 from roadstead.registry.streaming import read_ahead, read_part
-from roadstead.services.ecr.api import blob_size, is_blob_in_use, is_digest, require_repository, unlink_blob
+from roadstead.services.ecr.api import (
+    Blob,
+    find_blob,
+    is_blob_archived,
+    is_blob_in_use,
+    is_digest,
+    keep_for_push,
+    require_repository,
+    unlink_blob,
+)
 from roadstead.store import Transaction
-from roadstead.store.blobs import BlobStore, Digest
+from roadstead.store.blobs import BlobStore
 
 _SMALL_BYTES = 1024 * 1024
-"""What is read from a local file in one go."""
+"""What is sent, or read, from a local file in one go. A single large pull is faster through this process's memory (decision 0019)."""
 
 
 async def head_blob(call: Call) -> Response:
-    """HEAD: whether the repository has the blob, and how large it is."""
-    size = await _size(call, "ecr:BatchCheckLayerAvailability")
-    return await blob_response(call.blobs, call.request, call.argument, size)
+    """HEAD: whether the repository has the blob, and how large it is. Who pushes asks that, so it tells of archived ones too."""
+    blob = await _find(call, "ecr:BatchCheckLayerAvailability")
+    await keep_for_push(call.backend.storage, call.key, {call.argument: blob}, call.backend.clock.now())
+    return await blob_response(call.blobs, call.request, call.argument, blob)
 
 
 async def get_blob(call: Call) -> Response:
     """GET, whole or a range."""
-    size = call.backend.sizes.find(call.question)
-    if size is None:
-        version = call.backend.sizes.version()
-        size = await _size(call, "ecr:GetDownloadUrlForLayer")
-        call.backend.sizes.remember(call.question, size, version)
-    url = await call.blobs.presign(Digest.parse(call.argument))
+    recent, question = call.backend.found_blobs, call.question
+    kept = recent.find(question)
+    if kept is not None:
+        blob = kept.answer
+    else:
+        version = recent.version()
+        blob = await _find(call, "ecr:GetDownloadUrlForLayer", reads=True)
+        recent.remember(question, blob, version)
+    url = await call.blobs.presign(blob.location)
     if url is not None:
         return Response(HTTPStatus.TEMPORARY_REDIRECT, [(b"location", url.encode()), digest_header(call.argument)])
-    return await blob_response(call.blobs, call.request, call.argument, size)
+    return await blob_response(call.blobs, call.request, call.argument, blob)
 
 
 async def delete_blob(call: Call) -> Response:
@@ -51,8 +64,9 @@ async def delete_blob(call: Call) -> Response:
     return Response(HTTPStatus.ACCEPTED)
 
 
-async def blob_response(blobs: BlobStore, request: Request, digest: str, size: int) -> Response:
-    """The answer with a blob of `size` bytes, by the request's method, Range and If-None-Match."""
+async def blob_response(blobs: BlobStore, request: Request, digest: str, blob: Blob) -> Response:
+    """The answer with a blob, by the request's method, Range and If-None-Match."""
+    size = blob.size
     etag = b'"%b"' % digest.encode()
     headers = [
         (b"content-type", b"application/octet-stream"),
@@ -71,10 +85,12 @@ async def blob_response(blobs: BlobStore, request: Request, digest: str, size: i
         status = HTTPStatus.PARTIAL_CONTENT
         headers.append((b"content-range", b"bytes %d-%d/%d" % (span.start, span.end - 1, size)))
     span = span or Span(0, size)
-    path = blobs.local_path(Digest.parse(digest)) if span.length <= _SMALL_BYTES else None
+    path = blobs.local_path(blob.location) if span.length <= _SMALL_BYTES else None
+    if path is not None and request.send_file is not None:
+        return Response(status, headers, FilePart(path, span.start, span.length), span.length)
     if path is not None:
         return Response(status, headers, await asyncio.to_thread(read_part, path, span.start, span.length))
-    content = read_ahead(blobs.open_range(Digest.parse(digest), span.start, span.end))
+    content = read_ahead(blobs.open_range(blob.location, span.start, span.end))
     return Response(status, headers, content, span.length)
 
 
@@ -94,11 +110,13 @@ def _check(call: Call) -> None:
         raise digest_invalid(call.argument)
 
 
-async def _size(call: Call, action: str) -> int:
+async def _find(call: Call, action: str, *, reads: bool = False) -> Blob:
     _check(call)
     async with call.reading(action) as tx:
-        size = await blob_size(tx, call.key, call.argument)
-        if size is None:
+        blob = await find_blob(tx, call.key, call.argument)
+        if blob is None:
             await require_repository(tx, call.key)
             raise blob_unknown()
-    return size
+        if reads and await is_blob_archived(tx, call.key, call.argument):
+            raise blob_archived()
+    return blob

@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Protocol, TypeVar
 
+from roadstead.access.arrival import Arrival
+from roadstead.access.decided import Decided
 from roadstead.access.gatekeeper import Gatekeeper
 from roadstead.access.principal import Principal
+from roadstead.access.resource import Named
 from roadstead.access.sealing import Sealer
-from roadstead.kernel.arn import Arn
 from roadstead.kernel.clock import Clock
 from roadstead.registry.errors import RegistryError
 from roadstead.registry.http import Request, Response
 from roadstead.registry.logins import Login
 from roadstead.registry.recent import Question, Recent
-from roadstead.services.ecr.api import PullRecorder, RegistryStorage, RepositoryKey, StoredManifest
+from roadstead.services.ecr.api import (
+    PUBLIC_REGION,
+    Blob,
+    PullRecorder,
+    PullThrough,
+    RegistryStorage,
+    RepositoryKey,
+    StoredManifest,
+    create_on_push,
+    find_repository,
+    guarded_repository,
+    has_create_on_push,
+    is_repository_name,
+    require_repository,
+)
 from roadstead.store import Transaction
 from roadstead.store.blobs import BlobStore
 
 T = TypeVar("T")
 
+PUBLIC_READS = frozenset(
+    {"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability", "ecr:ListImages"}
+)
+"""What everybody may do to a public repository: pulling needs no permission."""
+
 MAX_LAYER_BYTES = 52_000 * 1024 * 1024
 """The largest layer that ECR takes."""
 _RECENT_BYTES = 32 * 1024 * 1024
-_RECENT_SIZES = 10_000
+_RECENT_BLOBS = 10_000
 
 
 class Authorise(Protocol):
@@ -37,10 +58,10 @@ class Authorise(Protocol):
         tx: Transaction,
         principal: Principal,
         action: str,
-        resources: Sequence[Arn | str],
-        context: Mapping[str, str] | None = None,
-    ) -> None:
-        """Return when allowed."""
+        resources: Sequence[Named],
+        arrival: Arrival,
+    ) -> Sequence[Decided]:
+        """What was decided, when that allows."""
         ...
 
 
@@ -51,10 +72,13 @@ def authorise_by(gatekeeper: Gatekeeper) -> Authorise:
         tx: Transaction,
         principal: Principal,
         action: str,
-        resources: Sequence[Arn | str],
-        context: Mapping[str, str] | None = None,
-    ) -> None:
-        await gatekeeper.at(tx).authorise(principal, action, resources, context)
+        resources: Sequence[Named],
+        arrival: Arrival,
+    ) -> Sequence[Decided]:
+        gate = gatekeeper.at(tx)
+        gate.admit(principal, action.partition(":")[0], arrival)
+        await gate.authorise(principal, action, resources)
+        return gate.decisions
 
     return authorise
 
@@ -67,9 +91,11 @@ class Backend:
     sealer: Sealer
     authorise: Authorise
     pulls: PullRecorder
+    pull_through: PullThrough
     manifests: Recent[StoredManifest]
-    sizes: Recent[int]
-    """Of blobs that a client may pull."""
+    found_blobs: Recent[Blob]
+    """That a client may pull."""
+    clock: Clock
     max_layer_bytes: int = MAX_LAYER_BYTES
 
 
@@ -77,6 +103,7 @@ def open_backend(
     storage: RegistryStorage,
     gatekeeper: Gatekeeper,
     pulls: PullRecorder,
+    pull_through: PullThrough,
     clock: Clock,
     *,
     max_layer_bytes: int = MAX_LAYER_BYTES,
@@ -92,8 +119,10 @@ def open_backend(
         sealer=gatekeeper.sealer,
         authorise=authorise_by(gatekeeper),
         pulls=pulls,
+        pull_through=pull_through,
         manifests=Recent(version, clock, _manifest_bytes, _RECENT_BYTES),
-        sizes=Recent(version, clock, lambda _: 1, _RECENT_SIZES),
+        found_blobs=Recent(version, clock, lambda _: 1, _RECENT_BLOBS),
+        clock=clock,
         max_layer_bytes=max_layer_bytes,
     )
 
@@ -104,18 +133,18 @@ def _manifest_bytes(manifest: StoredManifest) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request of an authenticated principal. `argument` is the path's last part: reference, digest or upload id."""
+    """One request of a client. `name` is the repository's name in the path, where an alias leads that of a public one; `argument` is the
+    path's last part: reference, digest or upload id.
+    """
 
     backend: Backend
     request: Request
     login: Login
     key: RepositoryKey
+    name: str
     argument: str
-
-    @property
-    def principal(self) -> Principal:
-        """Who asks."""
-        return self.login.principal
+    decided: dict[str, Sequence[Decided]] = field(default_factory=dict[str, Sequence[Decided]])
+    """The latest decision on each action and repository, for the trail."""
 
     @property
     def blobs(self) -> BlobStore:
@@ -125,23 +154,39 @@ class Call:
     @property
     def question(self) -> Question:
         """What is asked, by whom."""
-        return (self.login.name, self.key, self.argument)
+        return (self.login.name, self.arrival, self.key, self.argument)
+
+    @property
+    def arrival(self) -> Arrival:
+        """How the request came in, for the region that the login is for."""
+        region = PUBLIC_REGION if self.key.is_public else self.login.region
+        return replace(self.request.arrival, region=region)
 
     @property
     def base(self) -> str:
         """The repository's path, for Location headers."""
-        return f"/v2/{self.key.name}"
+        return f"/v2/{self.name}"
+
+    def sibling(self, name: str) -> RepositoryKey | None:
+        """Another repository of the same registry, by the name that it has in paths; None for what can be none."""
+        prefix = self.name.removesuffix(self.key.name)
+        own = name.removeprefix(prefix)
+        if (prefix and own == name) or not is_repository_name(own):
+            return None
+        return RepositoryKey(self.key.account, self.key.region, own)
 
     async def allow(self, tx: Transaction, action: str, key: RepositoryKey | None = None) -> None:
-        """Raise unless the principal may do `action` to this repository (or to `key`)."""
-        target = key or self.key
-        await self.backend.authorise(tx, self.principal, action, [target.arn])
-        if self.principal.account != target.account:
-            message = (
-                f"User: {self.principal.arn} is not authorized to perform: {action} on resource: {target.arn} "
-                f"because no resource-based policy allows the {action} action"
-            )
-            raise RegistryError(HTTPStatus.FORBIDDEN, "DENIED", message)
+        """Raise unless the client may do `action` of private ECR, or what corresponds to it of ECR Public, to this repository (or to `key`)."""
+        found = key or self.key
+        if found.is_public:
+            if action in PUBLIC_READS:
+                return
+            action = f"ecr-public:{action.partition(':')[2]}"
+        if self.login.principal is None:
+            raise RegistryError(HTTPStatus.UNAUTHORIZED, "UNAUTHORIZED", "Not Authorized")
+        target = await guarded_repository(tx, found, action)
+        allowed = await self.backend.authorise(tx, self.login.principal, action, [target], self.arrival)
+        self.decided[f"{action} {found.arn}"] = allowed
 
     @asynccontextmanager
     async def reading(self, action: str) -> AsyncGenerator[Transaction]:
@@ -149,6 +194,18 @@ class Call:
         async with self.backend.storage.store.snapshot() as tx:
             await self.allow(tx, action)
             yield tx
+
+    async def repository_to_push(self, action: str) -> None:
+        """Return when `action` is allowed and the repository is there, which it may come to be by a creation template's word.
+
+        Raises RepositoryNotFoundException (services.ecr.errors).
+        """
+        async with self.reading(action) as tx:
+            if await find_repository(tx, self.key) is not None:
+                return
+            if not await has_create_on_push(tx, self.key):
+                await require_repository(tx, self.key)
+        await self.writing("ecr:CreateRepository", lambda tx: create_on_push(tx, self.key, self.backend.storage.limits))
 
     async def writing(self, action: str, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` in a transaction in which `action` is allowed; durable when this returns."""

@@ -11,8 +11,9 @@ from roadstead.access.errors import AccessDenied
 from roadstead.kernel.errors import AccessDeniedException, ServiceError
 from roadstead.registry.ranges import Unsatisfiable
 from roadstead.services.ecr import errors as ecr
-from roadstead.store import CommitFailed, StoreBusy, StoreUnavailable
-from roadstead.store.blobs import BlobUnknown, StorageFull, UploadUnknown
+from roadstead.services.ecr.api import UpstreamAccessDenied, UpstreamError, UpstreamTooManyRequests
+from roadstead.store import CommitFailed, StoreBusy, StoreUnavailable, TransactionConflict
+from roadstead.store.blobs import BlobUnknown, StorageFull, StorageUnavailable, UploadUnknown
 
 Header = tuple[bytes, bytes]
 
@@ -37,6 +38,11 @@ def name_invalid(name: str) -> RegistryError:
     return RegistryError(HTTPStatus.BAD_REQUEST, "NAME_INVALID", f"invalid repository name: {name[:256]!r}")
 
 
+def name_unknown(name: str) -> RegistryError:
+    """No such repository."""
+    return RegistryError(HTTPStatus.NOT_FOUND, "NAME_UNKNOWN", f"The repository with name '{name}' does not exist")
+
+
 def digest_invalid(text: str) -> RegistryError:
     """What stands for a digest is none, or not the content's."""
     return RegistryError(HTTPStatus.BAD_REQUEST, "DIGEST_INVALID", f"invalid or unsupported digest: {text[:256]!r}")
@@ -50,6 +56,16 @@ def manifest_unknown() -> RegistryError:
 def blob_unknown() -> RegistryError:
     """No such blob in this repository."""
     return RegistryError(HTTPStatus.NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry")
+
+
+def blob_archived() -> RegistryError:
+    """Only archived images have the blob."""
+    return RegistryError(HTTPStatus.NOT_FOUND, "BLOB_UNKNOWN", "the blob is archived")
+
+
+def manifest_archived() -> RegistryError:
+    """The image is archived, or on its way back."""
+    return RegistryError(HTTPStatus.NOT_FOUND, "MANIFEST_UNKNOWN", "Requested image is archived")
 
 
 def upload_unknown() -> RegistryError:
@@ -84,6 +100,12 @@ def translate(error: Exception) -> RegistryError | None:
         case ServiceError() if type(error) in _SERVICE_ERRORS:
             status, code = _SERVICE_ERRORS[type(error)]
             return RegistryError(status, code, error.message)
+        case UpstreamAccessDenied():
+            return RegistryError(HTTPStatus.FORBIDDEN, "DENIED", f"the upstream registry refuses: {error}")
+        case UpstreamTooManyRequests():
+            return RegistryError(HTTPStatus.TOO_MANY_REQUESTS, "TOOMANYREQUESTS", f"the upstream registry: {error}")
+        case UpstreamError():
+            return RegistryError(HTTPStatus.BAD_GATEWAY, "UNAVAILABLE", f"the upstream registry is away: {error}")
         case UploadUnknown():
             return upload_unknown()
         case BlobUnknown():
@@ -92,7 +114,9 @@ def translate(error: Exception) -> RegistryError | None:
             return RegistryError(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "RANGE_INVALID", f"invalid range: {error}")
         case StorageFull():
             return RegistryError(HTTPStatus.INSUFFICIENT_STORAGE, "UNKNOWN", "no space left for content")
-        case CommitFailed() | StoreBusy() | StoreUnavailable():
+        case CommitFailed() | StoreBusy() | StoreUnavailable() | TransactionConflict():
             return RegistryError(HTTPStatus.SERVICE_UNAVAILABLE, "UNAVAILABLE", "the registry can't write now")
+        case StorageUnavailable():
+            return RegistryError(HTTPStatus.SERVICE_UNAVAILABLE, "UNAVAILABLE", "content is out of reach now")
         case _:
             return None

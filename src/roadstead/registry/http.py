@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping, Sequence
-from contextlib import aclosing
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, MutableMapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+from roadstead.access.arrival import Arrival, arrival_of
 from roadstead.registry.errors import Header, RegistryError, too_large
+from roadstead.store.blobs import BlobUnknown
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+SEND_FILE = "roadstead.send_file"
+"""Where the scope has a `SendFile`, if the server can send parts of files past this process's memory."""
+SendFile = Callable[[int, int, int], Awaitable[None]]
+"""Sends, of an open file (its descriptor), from an offset on so many bytes, as the body of an answer whose head was sent."""
 
 RECEIVE_SECONDS = 60.0
 """How long a client may pause while it sends a body."""
@@ -33,15 +42,17 @@ class ClientGone(Exception):
 class Request:
     """The request of an exchange."""
 
-    __slots__ = ("_query", "_query_string", "_receive", "headers", "is_read", "method", "path")
+    __slots__ = ("_query", "_query_string", "_receive", "arrival", "headers", "is_read", "method", "path", "send_file")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.arrival: Arrival = arrival_of(scope)
         self._query_string: bytes = scope["query_string"]
         self._query: dict[str, list[str]] | None = None
         self._receive = receive
+        self.send_file: SendFile | None = scope.get(SEND_FILE)
         self.is_read = not self.has_body
         """Whether nothing of the body is left to come."""
 
@@ -119,18 +130,37 @@ class Request:
             return
 
 
+@dataclass(frozen=True, slots=True)
+class Repeatable:
+    """Of an answer that may be given again: whether it still `holds`, and what is to be done when it is `given`."""
+
+    holds: Callable[[], bool]
+    given: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """`length` bytes of a file from `start` on."""
+
+    path: Path
+    start: int
+    length: int
+
+
 @dataclass(slots=True)
 class Response:
-    """An answer. `body` is bytes, or content of `length` bytes that is still to be read."""
+    """An answer. `body` is bytes, content of `length` bytes that is still to be read, or for a request with `send_file` a part of a file."""
 
     status: int
     headers: list[Header] = field(default_factory=list[Header])
-    body: bytes | AsyncGenerator[bytes] = b""
+    body: bytes | FilePart | AsyncGenerator[bytes] = b""
     length: int | None = None
+    repeatable: Repeatable | None = None
+    """None where only the database can tell how the same request is to be answered."""
 
 
 async def respond(send: Send, request: Request, response: Response) -> None:
-    """Send an answer; of one to HEAD only the head. Raises ClientGone when the client stops reading."""
+    """Send an answer; of one to HEAD only the head. Raises ClientGone when the client stops reading, BlobUnknown for a file that has gone."""
     body = response.body
     length = response.length if response.length is not None else len(body) if isinstance(body, bytes) else None
     headers = response.headers
@@ -149,6 +179,15 @@ async def respond(send: Send, request: Request, response: Response) -> None:
         await request.linger()
         await send({"type": "http.response.body", "body": b""})
         return
+    if isinstance(body, FilePart):
+        send_file = request.send_file
+        if send_file is None:
+            raise TypeError("this server sends no files")
+        with _opened(body.path) as file:
+            await send(start)
+            await send_file(file, body.start, body.length)
+        await send({"type": "http.response.body", "body": b""})
+        return
     async with aclosing(body):
         chunk = await anext(body, b"")  # content that is not there is still an error answer, not a broken one
         await send(start)
@@ -160,6 +199,18 @@ async def respond(send: Send, request: Request, response: Response) -> None:
                 raise ClientGone from error
             chunk = await anext(body, b"")
     await send({"type": "http.response.body", "body": b""})
+
+
+@contextmanager
+def _opened(path: Path) -> Generator[int]:
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise BlobUnknown(path.name) from error
+    try:
+        yield file
+    finally:
+        os.close(file)
 
 
 def location(path: str) -> Header:

@@ -7,9 +7,9 @@ from http import HTTPStatus
 from roadstead.access.sealing import ExpiredSeal, InvalidSeal
 from roadstead.registry.blobs import blob_response
 from roadstead.registry.call import Backend
-from roadstead.registry.errors import RegistryError, blob_unknown
+from roadstead.registry.errors import RegistryError, blob_archived, blob_unknown
 from roadstead.registry.http import Request, Response
-from roadstead.services.ecr.api import blob_size, open_ticket
+from roadstead.services.ecr.api import find_blob, is_blob_archived, open_ticket
 
 
 async def get_layer(backend: Backend, request: Request, ticket_text: str) -> Response:
@@ -21,7 +21,9 @@ async def get_layer(backend: Backend, request: Request, ticket_text: str) -> Res
     except ExpiredSeal as error:
         raise RegistryError(HTTPStatus.FORBIDDEN, "DENIED", "Request has expired") from error
     async with backend.storage.store.snapshot() as tx:
-        size = await blob_size(tx, ticket.key, ticket.digest)
-    if size is None:
-        raise blob_unknown()
-    return await blob_response(backend.storage.blobs, request, ticket.digest, size)
+        blob = await find_blob(tx, ticket.key, ticket.digest)
+        if blob is None:
+            raise blob_unknown()
+        if await is_blob_archived(tx, ticket.key, ticket.digest):
+            raise blob_archived()
+    return await blob_response(backend.storage.blobs, request, ticket.digest, blob)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
+from typing import NoReturn
 
 from roadstead.registry.call import Call
-from roadstead.registry.errors import RegistryError, digest_invalid, manifest_unknown
-from roadstead.registry.http import Response, digest_header, location
+from roadstead.registry.errors import RegistryError, digest_invalid, manifest_archived, manifest_unknown
+from roadstead.registry.http import Repeatable, Response, digest_header, location
+from roadstead.registry.recent import Kept
 from roadstead.services.ecr.api import (
     MAX_MANIFEST_BYTES,
     StoredManifest,
     delete_image,
     delete_tag,
     digest_of,
+    is_archived,
     is_digest,
     is_tag,
     lists_with,
@@ -29,9 +34,9 @@ _MAX_TAGS_AT_ONCE = 10
 
 async def get_manifest(call: Call) -> Response:
     """GET and HEAD by tag or digest."""
-    found = await _find(call)
-    if call.request.method == "GET":
-        call.backend.pulls.pulled(call.key, found.digest)
+    found, kept = await _find(call)
+    given = _giving(call, found)
+    given()
     etag = b'"%b"' % found.digest.encode()
     headers = [
         (b"content-type", found.media_type.encode()),
@@ -40,7 +45,10 @@ async def get_manifest(call: Call) -> Response:
     ]
     if etag in call.request.headers.get(b"if-none-match", b""):
         return Response(HTTPStatus.NOT_MODIFIED, headers)
-    return Response(HTTPStatus.OK, headers, found.content)
+    response = Response(HTTPStatus.OK, headers, found.content)
+    if kept is not None and not call.key.is_public:  # public pulls are counted, one by one
+        response.repeatable = Repeatable(_holding(call, kept), given)
+    return response
 
 
 async def put_manifest_endpoint(call: Call) -> Response:
@@ -56,7 +64,7 @@ async def put_manifest_endpoint(call: Call) -> Response:
 
     async def put(tx: Transaction) -> None:
         repository = await require_repository(tx, call.key)
-        await put_manifest(tx, repository, manifest, content, digest, tags)
+        await put_manifest(tx, repository, manifest, content, digest, tags, call.backend.storage.limits)
 
     await call.writing("ecr:PutImage", put)
     headers = [location(f"{call.base}/manifests/{digest}"), digest_header(digest)]
@@ -85,21 +93,52 @@ async def delete_manifest(call: Call) -> Response:
     return Response(HTTPStatus.ACCEPTED)
 
 
-async def _find(call: Call) -> StoredManifest:
+def _giving(call: Call, found: StoredManifest) -> Callable[[], None]:
+    """What notes that a manifest was given: a pull, unless the client only asked whether it is there."""
+    if call.request.method == "HEAD":
+        return lambda: None
+    return partial(call.backend.pulls.pulled, call.key, found.digest, call.login.identity)
+
+
+def _holding(call: Call, kept: Kept[StoredManifest]) -> Callable[[], bool]:
+    recent, clock, expires = call.backend.manifests, call.backend.clock, call.login.expires
+
+    def holds() -> bool:
+        return recent.holds(kept) and clock.now().timestamp() < expires
+
+    return holds
+
+
+async def _find(call: Call) -> tuple[StoredManifest, Kept[StoredManifest] | None]:
     _check_reference(call)
-    recent = call.backend.manifests
-    found = recent.find(call.question)
-    if found is not None:
-        return found
+    recent, question = call.backend.manifests, call.question
+    kept = recent.find(question)
+    if kept is not None:
+        return kept.answer, kept
     version = recent.version()
+    found = await _read(call)
+    if found is None:
+        if not await call.backend.pull_through.fetch(call.key, call.argument, call.allow):
+            await _missing(call)
+        found = await _read(call) or await _missing(call)
+    elif call.backend.pull_through.is_stale(call.key, call.argument, found.checked_at):
+        await call.backend.pull_through.refresh(call.key, call.argument, call.allow)
+        found = await _read(call) or found
+    return found, recent.remember(question, found, version)
+
+
+async def _read(call: Call) -> StoredManifest | None:
     async with call.reading("ecr:BatchGetImage") as tx:
         by_digest = ":" in call.argument
-        found = await (manifest_by_digest if by_digest else manifest_by_tag)(tx, call.key, call.argument)
-        if found is None:
-            await require_repository(tx, call.key)
-            raise manifest_unknown()
-    recent.remember(call.question, found, version)
-    return found
+        return await (manifest_by_digest if by_digest else manifest_by_tag)(tx, call.key, call.argument)
+
+
+async def _missing(call: Call) -> NoReturn:
+    async with call.reading("ecr:BatchGetImage") as tx:
+        await require_repository(tx, call.key)
+        if await is_archived(tx, call.key, call.argument):
+            raise manifest_archived()
+    raise manifest_unknown()
 
 
 def _check_reference(call: Call) -> None:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from roadstead.kernel.settings import GATEWAY_ADDRESS, Deployment
+from roadstead.services.ecr.api import PUBLIC
 
 _ECR_HOST = re.compile(
     r"(?P<account>\d{12})\.dkr[.-]ecr\.(?P<region>[a-z]{2}(?:-[a-z]+)+-\d+)\."
@@ -16,10 +17,14 @@ _ECR_HOST = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class RegistryId:
-    """A private registry: one for each account and region."""
+    """A registry: a private one for each account and region; the public ones are all at PUBLIC, their account an alias in the path."""
 
     account: str
     region: str
+
+
+PUBLIC_REGISTRIES = RegistryId("", PUBLIC)
+_PUBLIC_HOSTS = frozenset({"public.ecr.aws", "public.ecr.localhost"})
 
 
 class RegistryNames:
@@ -41,6 +46,8 @@ class RegistryNames:
 
     def _named(self, host: str, *, strict: bool) -> RegistryId | None:
         name = re.sub(r":\d+$", "", host).lower()
+        if name in _PUBLIC_HOSTS:
+            return PUBLIC_REGISTRIES
         match = _ECR_HOST.fullmatch(name)
         if match is not None:
             return RegistryId(match["account"], match["region"])

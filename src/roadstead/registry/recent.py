@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from roadstead.access.arrival import Arrival
 from roadstead.kernel.clock import Clock
 from roadstead.services.ecr.api import RepositoryKey
 
@@ -18,8 +20,17 @@ T = TypeVar("T")
 LIFETIME_SECONDS = 1.0
 """An answer is not used for longer, because a policy may depend on the time of day."""
 
-Question = tuple[bytes, RepositoryKey, str]
-"""The client's login, the repository, and the tag or digest."""
+Question = tuple[bytes, Arrival, RepositoryKey, str]
+"""The client's login, how its request came in, the repository, and the tag or digest: all that an answer can depend on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Generic[T]):
+    """An answer, the version that it was read at, and until when it is used."""
+
+    answer: T
+    version: int
+    until: float
 
 
 class Recent(Generic[T]):
@@ -35,27 +46,28 @@ class Recent(Generic[T]):
         self._capacity = capacity
         self._at: int | None = None
         self._held = 0
-        self._answers: OrderedDict[Question, tuple[T, float]] = OrderedDict()
+        self._answers: OrderedDict[Question, Kept[T]] = OrderedDict()
 
-    def find(self, question: Question) -> T | None:
+    def find(self, question: Question) -> Kept[T] | None:
         """The answer that this very question was given, while nothing has changed."""
-        if self._at != self.version():
-            return None
-        entry = self._answers.get(question)
-        if entry is None or entry[1] < self._clock.monotonic():
-            return None
-        return entry[0]
+        kept = self._answers.get(question)
+        return kept if kept is not None and self.holds(kept) else None
 
-    def remember(self, question: Question, answer: T, version: int | None) -> None:
-        """Keep an answer that was read after `version` was asked for."""
+    def holds(self, kept: Kept[T]) -> bool:
+        """Whether an answer may still be given."""
+        return kept.version == self.version() and self._clock.monotonic() <= kept.until
+
+    def remember(self, question: Question, answer: T, version: int | None) -> Kept[T] | None:
+        """Keep an answer that was read after `version` was asked for; None where it does not hold any more."""
         if version is None or version != self.version():
-            return
+            return None
         if self._at != version:
             self._answers.clear()
             self._at, self._held = version, 0
         previous = self._answers.pop(question, None)
-        self._held += self._weight(answer) - (self._weight(previous[0]) if previous else 0)
-        self._answers[question] = (answer, self._clock.monotonic() + LIFETIME_SECONDS)
+        self._held += self._weight(answer) - (self._weight(previous.answer) if previous else 0)
+        kept = self._answers[question] = Kept(answer, version, self._clock.monotonic() + LIFETIME_SECONDS)
         while self._held > self._capacity:
-            _, (dropped, _) = self._answers.popitem(last=False)
-            self._held -= self._weight(dropped)
+            _, dropped = self._answers.popitem(last=False)
+            self._held -= self._weight(dropped.answer)
+        return kept

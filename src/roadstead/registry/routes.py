@@ -25,8 +25,14 @@ class Endpoint(Enum):
     """`/v2/<name>/tags/list`"""
     REFERRERS = auto()
     """`/v2/<name>/referrers/<digest>`"""
+    CATALOG = auto()
+    """`/v2/_catalog`: not in the specification; its name is `*`, as that of all repositories is for IAM."""
     LAYER = auto()
     """`/v2/_layers/<ticket>`: not in the specification; where GetDownloadUrlForLayer points."""
+    TOKEN = auto()
+    """`/v2/_token`: Docker's token flow, of private and of public registries."""
+    LOGO = auto()
+    """`/v2/_logos/<alias>/<name>`: the logos of public repositories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,12 @@ def find_route(path: str) -> Route | None:
         return Route(Endpoint.BASE)
     if rest.startswith("_layers/"):
         return Route(Endpoint.LAYER, argument=rest[8:])
+    if rest in ("_token", "_token/"):
+        return Route(Endpoint.TOKEN)
+    if rest == "_catalog":
+        return Route(Endpoint.CATALOG, "*")
+    if rest.startswith("_logos/"):
+        return _named(Endpoint.LOGO, rest[7:], "")
     head, _, last = rest.rpartition("/")
     name, _, family = head.rpartition("/")
     match family:

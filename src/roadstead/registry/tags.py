@@ -28,7 +28,7 @@ async def get_tags(call: Call) -> Response:
     if len(found) > limit:
         query = urlencode({"n": limit, "last": tags[-1]})
         headers.append((b"link", f'<{call.base}/tags/list?{query}>; rel="next"'.encode()))
-    return Response(HTTPStatus.OK, headers, msgspec.json.encode({"name": call.key.name, "tags": tags}))
+    return Response(HTTPStatus.OK, headers, msgspec.json.encode({"name": call.name, "tags": tags}))
 
 
 def page_size(text: str | None) -> int:

@@ -14,15 +14,17 @@ from roadstead.registry.errors import Header, RegistryError, digest_invalid, too
 from roadstead.registry.http import Response, digest_header, location
 from roadstead.registry.ranges import Span, Unsatisfiable, chunk_span
 from roadstead.services.ecr.api import (
-    RepositoryKey,
     begin_upload,
-    blob_size,
     end_upload,
+    find_blob,
     find_upload,
+    is_blob_archived,
     is_digest,
-    is_repository_name,
     link_blob,
+    may_mount,
+    publish_upload,
     require_repository,
+    require_room_for,
 )
 from roadstead.store import Transaction
 from roadstead.store.blobs import Digest, DigestMismatch, OffsetMismatch, UploadUnknown
@@ -30,6 +32,7 @@ from roadstead.store.blobs import Digest, DigestMismatch, OffsetMismatch, Upload
 
 async def post_upload(call: Call) -> Response:
     """POST: begins an upload; with `mount` takes the blob of another repository, with `digest` takes the whole blob at once."""
+    await call.repository_to_push("ecr:InitiateLayerUpload")
     mount, source = call.request.query("mount"), call.request.query("from")
     if mount is not None:
         if not is_digest(mount):
@@ -39,8 +42,6 @@ async def post_upload(call: Call) -> Response:
     digest = call.request.query("digest")
     if digest is not None and mount is None:
         return await _post_whole(call, digest)
-    async with call.reading("ecr:InitiateLayerUpload") as tx:
-        await require_repository(tx, call.key)
     blob_upload = await call.blobs.create_upload()
     upload = await call.writing("ecr:InitiateLayerUpload", lambda tx: begin_upload(tx, call.key, blob_upload))
     return Response(HTTPStatus.ACCEPTED, _progress(call, upload, 0))
@@ -70,21 +71,16 @@ async def put_upload(call: Call) -> Response:
         async with call.reading("ecr:UploadLayerPart"):
             pass
         await _append(call, blob_upload)
-    size = await _seal(call, blob_upload, digest)
-
-    async def publish(tx: Transaction) -> None:
-        await link_blob(tx, call.key, digest, size)
-        await end_upload(tx, call.argument)
-
-    await call.writing("ecr:CompleteLayerUpload", publish)
+    await _publish(call, call.argument, blob_upload, digest)
     return _created(call, digest)
 
 
 async def delete_upload(call: Call) -> Response:
     """DELETE: cancels an upload."""
     blob_upload = await _find(call, "ecr:InitiateLayerUpload")
-    await call.blobs.abort(blob_upload)
-    await call.writing("ecr:InitiateLayerUpload", lambda tx: end_upload(tx, call.argument))
+    if not await call.writing("ecr:InitiateLayerUpload", lambda tx: end_upload(tx, call.key, call.argument)):
+        raise upload_unknown()
+    await _drop(call, blob_upload)
     return Response(HTTPStatus.NO_CONTENT)
 
 
@@ -94,32 +90,36 @@ async def _post_whole(call: Call, digest: str) -> Response:
     async with call.reading("ecr:InitiateLayerUpload") as tx:
         await call.allow(tx, "ecr:UploadLayerPart")
         await require_repository(tx, call.key)
-    upload = await call.blobs.create_upload()
+    blob_upload = await call.blobs.create_upload()
+    upload = await call.writing("ecr:InitiateLayerUpload", lambda tx: begin_upload(tx, call.key, blob_upload))
     try:
-        await call.blobs.append(upload, 0, _limited(call, 0))
-        size = await _seal(call, upload, digest)
+        await call.blobs.append(blob_upload, 0, _limited(call, 0))
+        await _publish(call, upload, blob_upload, digest)
     except BaseException:
-        await call.blobs.abort(upload)
+        await call.backend.storage.store.run(lambda tx: end_upload(tx, call.key, upload))
+        await _drop(call, blob_upload)
         raise
-    await call.writing("ecr:CompleteLayerUpload", lambda tx: link_blob(tx, call.key, digest, size))
     return _created(call, digest)
 
 
 async def _mount(call: Call, digest: str, source: str) -> bool:
     """Link the blob of another repository that the principal may read; False, whatever the reason, means: upload it."""
-    if not is_repository_name(source):
+    origin = call.sibling(source)
+    if origin is None:
         return False
-    origin = RepositoryKey(call.key.account, call.key.region, source)
 
     async def mount(tx: Transaction) -> bool:
         try:
             await call.allow(tx, "ecr:GetDownloadUrlForLayer", origin)
         except AccessDenied:
             return False
-        size = await blob_size(tx, origin, digest)
-        if size is None:
+        blob = await find_blob(tx, origin, digest)
+        if blob is None or not (call.key.is_public or await may_mount(tx, call.key.account, call.key.region)):
             return False
-        await link_blob(tx, call.key, digest, size)
+        if await is_blob_archived(tx, origin, digest):
+            return False
+        await require_room_for(tx, call.key, digest, blob.size, call.backend.storage.limits)
+        await link_blob(tx, call.key, digest, blob)
         return True
 
     return await call.writing("ecr:InitiateLayerUpload", mount)
@@ -163,14 +163,26 @@ async def _limited(call: Call, start: int, span: Span | None = None) -> AsyncGen
         yield chunk
 
 
-async def _seal(call: Call, blob_upload: str, digest: str) -> int:
+async def _publish(call: Call, upload: str, blob_upload: str, digest: str) -> None:
+    """Make what was uploaded the blob `digest`, and let the repository see it."""
     try:
-        return await call.blobs.seal(blob_upload, Digest.parse(digest))
+        sealed = await call.blobs.seal(blob_upload, Digest.parse(digest))
     except DigestMismatch as error:
         message = f"provided digest did not match uploaded content: {error}"
         raise RegistryError(HTTPStatus.BAD_REQUEST, "DIGEST_INVALID", message) from error
-    except UploadUnknown as error:
-        raise upload_unknown() from error
+
+    async def publish(tx: Transaction) -> None:
+        await require_room_for(tx, call.key, digest, sealed.size, call.backend.storage.limits)
+        await publish_upload(tx, call.key, upload, digest, sealed)
+
+    await call.writing("ecr:CompleteLayerUpload", publish)
+
+
+async def _drop(call: Call, blob_upload: str) -> None:
+    try:
+        await call.blobs.abort(blob_upload)
+    except UploadUnknown:
+        return  # it was sealed: garbage collection finds that nobody will ever see it
 
 
 def _check_length(call: Call, span: Span) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from roadstead.kernel.settings import Deployment
-from roadstead.registry.names import RegistryId, RegistryNames
+from roadstead.registry.names import PUBLIC_REGISTRIES, RegistryId, RegistryNames
 
 NAMES = RegistryNames(Deployment(data_dir=Path("/nowhere"), account="123456789012", region="eu-west-2"))
 DEFAULT = RegistryId("123456789012", "eu-west-2")
@@ -52,3 +52,22 @@ def test_namespaces_of_others_are_not_ours(namespace: str) -> None:
 @pytest.mark.parametrize("namespace", ["localhost:4566", "127.0.0.1:4566", "169.254.170.3:4566"])
 def test_our_own_namespaces(namespace: str) -> None:
     assert NAMES.resolve("whatever", namespace) == DEFAULT
+
+
+@pytest.mark.parametrize("wildcard", [True, False])
+@pytest.mark.parametrize("account", ["123456789012", "000000000001"])
+@pytest.mark.parametrize("region", ["eu-west-2", "us-east-1"])
+def test_a_registrys_uri_leads_to_that_registry(wildcard: bool, account: str, region: str) -> None:
+
+    deployment = Deployment(
+        data_dir=Path("/nowhere"), account="123456789012", region="eu-west-2", registry_wildcard=wildcard
+    )
+    assert RegistryNames(deployment).resolve(deployment.registry_host(account, region), None) == RegistryId(
+        account, region
+    )
+    assert RegistryNames(deployment).resolve(deployment.public_registry_host, None) == PUBLIC_REGISTRIES
+
+
+def test_the_own_registry_has_a_name_that_every_machine_resolves() -> None:
+    deployment = Deployment(data_dir=Path("/nowhere"), registry_wildcard=False)
+    assert deployment.registry_host("000000000000", "us-east-1") == "localhost:4566"

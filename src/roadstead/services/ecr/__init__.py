@@ -1,5 +1,51 @@
 """Elastic Container Registry: repositories, images, layers, authorization. `registry/` serves the same store to OCI clients."""
 
-from roadstead.services.ecr import authorization, image_changes, images, layers, repositories, resource_tags
+from roadstead.services.ecr import (
+    account_settings,
+    authorization,
+    creation_templates,
+    image_changes,
+    image_manifests,
+    image_referrers,
+    image_storage,
+    images,
+    layers,
+    lifecycle_policies,
+    lifecycle_previews,
+    maintenance,
+    public,
+    pull_exclusions,
+    pull_through_rules,
+    pull_through_validation,
+    registry_policies,
+    registry_settings,
+    repositories,
+    repository_policies,
+    resource_tags,
+    tag_mutability,
+)
 
-__all__ = ["authorization", "image_changes", "images", "layers", "repositories", "resource_tags"]
+__all__ = [
+    "account_settings",
+    "authorization",
+    "creation_templates",
+    "image_changes",
+    "image_manifests",
+    "image_referrers",
+    "image_storage",
+    "images",
+    "layers",
+    "lifecycle_policies",
+    "lifecycle_previews",
+    "maintenance",
+    "public",
+    "pull_exclusions",
+    "pull_through_rules",
+    "pull_through_validation",
+    "registry_policies",
+    "registry_settings",
+    "repositories",
+    "repository_policies",
+    "resource_tags",
+    "tag_mutability",
+]

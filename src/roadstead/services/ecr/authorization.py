@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from roadstead.access.principal import Principal, PrincipalKind
+from roadstead.access.principal import Principal
+from roadstead.access.principal_record import PrincipalRecord
 from roadstead.access.sealing import Sealer
-from roadstead.kernel.arn import Arn
-from roadstead.services.ecr.requests import Response
+from roadstead.services.ecr.pulls import PullRecorder
+from roadstead.services.ecr.requests import Response, registry_resource
 from roadstead.services.operation import Context, operation
 
 if TYPE_CHECKING:
@@ -24,15 +25,8 @@ _PURPOSE = "ecr-registry"
 
 
 class _Password(msgspec.Struct, frozen=True, kw_only=True):
-    kind: str
-    account: str
-    arn: str
-    identity_arn: str
-    user_id: str
-    access_key_id: str
+    principal: PrincipalRecord
     region: str
-    policies: tuple[str, ...] = ()
-    tags: dict[str, str] = {}
     expires: float
 
 
@@ -48,60 +42,59 @@ class RegistryLogin(msgspec.Struct, frozen=True):
     expires: float
 
 
-@operation("ecr:GetAuthorizationToken", reads=True)
+@operation("ecr:GetAuthorizationToken", resources=registry_resource, reads=True)
 async def get_authorization_token(ctx: Context, request: GetAuthorizationTokenRequestTypeDef) -> Response:
-    """A password for `docker login`, good for 12 hours at every registry that the caller may use (API reference)."""
+    """A password for `docker login`, good for 12 hours at every registry that the caller may use (API reference).
+
+    `proxyEndpoint` is where the caller's own registry is reached. Registries that are asked for by `registryIds` have AWS's names, which
+    mean this deployment too: Amazon's credential helper and ECS agent ask so, and compare the answer with such names.
+    """
     expires = ctx.clock.now() + LIFETIME
-    principal = ctx.principal
-    password = ctx.component(Sealer).seal(
-        _PURPOSE,
-        _Password(
-            kind=principal.kind.value,
-            account=principal.account,
-            arn=str(principal.arn),
-            identity_arn=str(principal.identity_arn),
-            user_id=principal.user_id,
-            access_key_id=principal.access_key_id,
-            region=ctx.region,
-            policies=principal.session_policies,
-            tags=principal.session_tags,
-            expires=expires.timestamp(),
-        ),
-        expires,
-    )
-    token = base64.b64encode(f"{USER}:{password}".encode()).decode()
-    registries = request.get("registryIds") or [ctx.account]
-    data = [
-        {
-            "authorizationToken": token,
-            "expiresAt": expires,
-            "proxyEndpoint": f"http://{ctx.deployment.registry_host(registry, ctx.region)}",
-        }
-        for registry in registries
-    ]
+    token = issue_token(ctx, _PURPOSE, ctx.region, expires)
+    ctx.component(PullRecorder).activity.logged_in(ctx.account, ctx.region)
+    named = [f"https://{registry}.dkr.ecr.{ctx.region}.amazonaws.com" for registry in request.get("registryIds") or []]
+    endpoints = named or [f"http://{ctx.deployment.registry_host(ctx.account, ctx.region)}"]
+    data = [{"authorizationToken": token, "expiresAt": expires, "proxyEndpoint": endpoint} for endpoint in endpoints]
     return {"authorizationData": data}
 
 
+def issue_token(ctx: Context, purpose: str, region: str, expires: datetime) -> str:
+    """User name and password of the caller for registries of a region, as an `authorizationToken`."""
+    held = _Password(principal=PrincipalRecord.of(ctx.principal), region=region, expires=expires.timestamp())
+    password = ctx.component(Sealer).seal(purpose, held, expires)
+    return base64.b64encode(f"{USER}:{password}".encode()).decode()
+
+
 def open_login(sealer: Sealer, authorization: str) -> RegistryLogin:
-    """Who an `Authorization: Basic …` header belongs to. Raises NotARegistryToken, InvalidSeal, ExpiredSeal."""
-    scheme, _, encoded = authorization.partition(" ")
+    """Who an `Authorization: Basic …` or `Bearer …` header belongs to. Raises NotARegistryToken, InvalidSeal, ExpiredSeal."""
+    return _opened(sealer, _PURPOSE, password_of(authorization))
+
+
+def password_of(authorization: str) -> str:
+    """The password in a header; it is the bearer token of Docker's token flow too. Raises NotARegistryToken."""
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return credentials.strip()
     if scheme.lower() != "basic":
         raise NotARegistryToken(scheme)
+    return _password(credentials)
+
+
+def open_token(sealer: Sealer, purpose: str, token: str) -> RegistryLogin:
+    """Who an `authorizationToken` was given to. Raises NotARegistryToken, InvalidSeal, ExpiredSeal."""
+    return _opened(sealer, purpose, _password(token))
+
+
+def _password(token: str) -> str:
     try:
-        user, colon, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+        user, colon, password = base64.b64decode(token.strip(), validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError) as error:
         raise NotARegistryToken("not base64") from error
     if user != USER or not colon:
         raise NotARegistryToken("another user name")
-    opened = sealer.open(_PURPOSE, password, _Password)
-    principal = Principal(
-        kind=PrincipalKind(opened.kind),
-        account=opened.account,
-        arn=Arn.parse(opened.arn),
-        identity_arn=Arn.parse(opened.identity_arn),
-        user_id=opened.user_id,
-        access_key_id=opened.access_key_id,
-        session_policies=opened.policies,
-        session_tags=opened.tags,
-    )
-    return RegistryLogin(principal, opened.region, opened.expires)
+    return password
+
+
+def _opened(sealer: Sealer, purpose: str, password: str) -> RegistryLogin:
+    opened = sealer.open(purpose, password, _Password)
+    return RegistryLogin(opened.principal.principal(), opened.region, opened.expires)

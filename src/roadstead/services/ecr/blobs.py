@@ -1,24 +1,64 @@
-"""Which repository may see which blob, and uploads under way. The bytes are in the blob store."""
+"""Which repository may see which blob, and where its bytes are.
+
+A digest has one content, whatever number of repositories see it. A content is at a location that was never another one's, so what is
+decided about it in a transaction can be carried out afterwards, while the same digest is pushed anew to another location.
+"""
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import String, and_, bindparam, case, delete, exists, false, insert, literal_column, or_, select, update
 
+from roadstead.core.registry.collection import DEFAULT_GRACE
 from roadstead.services.ecr.errors import RepositoryNotFoundException
 from roadstead.services.ecr.keys import RepositoryKey
-from roadstead.services.ecr.tables import blob_links, place, references, repositories, uploads, within, within_place
-from roadstead.store import Store, Transaction
-from roadstead.store.blobs import BlobStore, UploadUnknown
+from roadstead.services.ecr.quotas import RegistryLimits
+from roadstead.services.ecr.tables import (
+    blob_links,
+    contents,
+    garbage,
+    images,
+    place,
+    references,
+    repositories,
+    within,
+    within_place,
+)
+from roadstead.store import Lookup, Store, Transaction
+from roadstead.store.blobs import BlobStore, Sealed
 
-UPLOAD_LIFETIME = timedelta(hours=24)
-"""How long an upload that nobody goes on with is kept."""
+_AT_ONCE = 500
+"""How many digests one statement names."""
 
+LOST = ""
+"""The location in links of a content that was lost (checkup): nobody sees the blob until somebody pushes it again."""
 
-_SIZE = select(blob_links.c.size).where(within_place(blob_links), blob_links.c.digest == bindparam("digest"))
+_FOUND = Lookup(
+    select(blob_links.c.size, blob_links.c.location, blob_links.c.released_at).where(
+        within_place(blob_links),
+        blob_links.c.digest == bindparam("digest"),
+        blob_links.c.location != bindparam("lost"),
+    )
+)
+_CONTENT = Lookup(
+    select(contents.c.location, contents.c.size, contents.c.lost_at).where(contents.c.digest == bindparam("digest"))
+)
+_REPOSITORY = Lookup(select(repositories.c.repository).where(within_place(repositories)))
+
+_archived, _activating, _of_active, _of_blobs = (
+    literal_column(f"'{word}'", String) for word in ("ARCHIVED", "ACTIVATING", "ACTIVE", "blob")
+)
+_away = exists().where(within_place(images), or_(images.c.status == _archived, images.c.status == _activating))
+_named = exists().where(
+    within_place(references), references.c.target == bindparam("digest"), references.c.kind == _of_blobs
+)
+_active = exists().where(within_place(images), images.c.digest == references.c.digest, images.c.status == _of_active)
+_ARCHIVED = Lookup(select(case((_away, and_(_named, ~_named.where(_active))), else_=false())))
+"""Where the repository has no archive, `case` spares what comes after that. The rest goes from the blob to its images: `_active` is a subquery of
+its own, as a join would begin with every active image of the repository."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +67,125 @@ class RegistryStorage:
 
     store: Store
     blobs: BlobStore
+    grace: timedelta = DEFAULT_GRACE
+    """How long garbage collection keeps what nothing refers to."""
+    limits: RegistryLimits = field(default_factory=RegistryLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A blob that a repository may see: bytes, and where the blob store has them; `released_at` as in the table."""
+
+    size: int
+    location: str
+    released_at: datetime | None = None
+
+
+async def find_blob(tx: Transaction, key: RepositoryKey, digest: str) -> Blob | None:
+    """A blob that this repository may see, else None."""
+    rows = await tx.look_up(_FOUND, **place(key, digest=digest, lost=LOST))
+    return Blob(*rows[0]) if rows else None
+
+
+async def is_blob_archived(tx: Transaction, key: RepositoryKey, digest: str) -> bool:
+    """Whether all the images that have this blob, one at least, are archived or on their way back: nobody may read it then."""
+    return bool((await tx.look_up(_ARCHIVED, **place(key, digest=digest)))[0][0])
 
 
 async def blob_size(tx: Transaction, key: RepositoryKey, digest: str) -> int | None:
     """The size in bytes of a blob that this repository may see, else None."""
-    return (await tx.execute(_SIZE, place(key, digest=digest))).scalar()
+    found = await find_blob(tx, key, digest)
+    return None if found is None else found.size
 
 
-async def link_blob(tx: Transaction, key: RepositoryKey, digest: str, size: int) -> None:
-    """Let a repository see a blob; raises RepositoryNotFoundException when the repository has gone meanwhile."""
-    present = await tx.execute(select(repositories.c.repository).where(within(repositories, key)))
-    if present.first() is None:
+async def add_content(tx: Transaction, key: RepositoryKey, digest: str, sealed: Sealed) -> None:
+    """Let a repository see what was just sealed. When the digest has a content already, that one is linked, and the new bytes go.
+
+    Raises RepositoryNotFoundException when the repository has gone meanwhile.
+    """
+    present = await tx.look_up(_CONTENT, digest=digest)
+    now = tx.clock.now()
+    if not present:
+        row = {"digest": digest, "location": sealed.location, "size": sealed.size}
+        await tx.execute(insert(contents).values(**row, created_at=now))
+        await link_blob(tx, key, digest, Blob(sealed.size, sealed.location))
+        return
+    location, size, lost_at = present[0]
+    if lost_at is not None:
+        await _replace_content(tx, digest, location, sealed)
+        await link_blob(tx, key, digest, Blob(sealed.size, sealed.location))
+        return
+    if location != sealed.location:
+        await tx.execute(insert(garbage).values(location=sealed.location, size=sealed.size, since=now))
+    await link_blob(tx, key, digest, Blob(size, location))
+
+
+async def _replace_content(tx: Transaction, digest: str, lost: str, sealed: Sealed) -> None:
+    """What was lost is here again, for every repository."""
+    await tx.execute(insert(garbage).values(location=lost, size=0, since=tx.clock.now()))
+    found = {"location": sealed.location, "size": sealed.size}
+    await tx.execute(update(contents).where(contents.c.digest == digest).values(**found, lost_at=None))
+    await tx.execute(update(blob_links).where(blob_links.c.digest == digest).values(**found))
+
+
+async def link_blob(tx: Transaction, key: RepositoryKey, digest: str, blob: Blob) -> None:
+    """Let a repository see a blob that another one sees; raises RepositoryNotFoundException when the repository has gone meanwhile."""
+    if not await tx.look_up(_REPOSITORY, **place(key)):
         raise RepositoryNotFoundException.of(key)
-    if await blob_size(tx, key, digest) is None:
+    if await find_blob(tx, key, digest) is not None:
+        await hold_blobs(tx, key, [digest])
+    else:
         await tx.execute(
             insert(blob_links).values(
-                **place(key, digest=digest),
-                size=size,
-                linked_at=tx.clock.now(),
+                **place(key, digest=digest), size=blob.size, location=blob.location, released_at=tx.clock.now()
             )
         )
 
 
+async def hold_blobs(tx: Transaction, key: RepositoryKey, digests: Sequence[str]) -> None:
+    """Note that somebody who pushes was told that these blobs are here, so that they stay for a while."""
+    for part in _parts(digests):
+        mine = (within(blob_links, key), blob_links.c.digest.in_(part), blob_links.c.released_at.is_not(None))
+        await tx.execute(update(blob_links).where(*mine).values(released_at=tx.clock.now()))
+
+
 async def unlink_blob(tx: Transaction, key: RepositoryKey, digest: str) -> bool:
     """Hide a blob from a repository; False when it did not see it."""
-    gone = await tx.execute(delete(blob_links).where(within(blob_links, key), blob_links.c.digest == digest))
-    return bool(gone.rowcount)
+    return bool(await unlink_blobs(tx, key, [digest]))
+
+
+async def unlink_blobs(tx: Transaction, key: RepositoryKey, digests: Sequence[str]) -> int:
+    """Hide blobs from a repository; returns how many it saw."""
+    gone = 0
+    for part in _parts(digests):
+        mine = (within(blob_links, key), blob_links.c.digest.in_(part))
+        gone += (await tx.execute(delete(blob_links).where(*mine))).rowcount
+        await tx.execute(update(contents).where(contents.c.digest.in_(part)).values(unlinked_at=tx.clock.now()))
+    return gone
+
+
+async def unlink_all(tx: Transaction, key: RepositoryKey) -> None:
+    """Hide every blob from a repository that goes."""
+    digests = select(blob_links.c.digest).where(within(blob_links, key))
+    await tx.execute(update(contents).where(contents.c.digest.in_(digests)).values(unlinked_at=tx.clock.now()))
+    await tx.execute(delete(blob_links).where(within(blob_links, key)))
+
+
+async def claim_blobs(tx: Transaction, key: RepositoryKey, digests: Sequence[str]) -> None:
+    """An image consists of these blobs now: they stay as long as it does."""
+    for part in _parts(digests):
+        mine = (within(blob_links, key), blob_links.c.digest.in_(part), blob_links.c.released_at.is_not(None))
+        await tx.execute(update(blob_links).where(*mine).values(released_at=None))
+
+
+async def release_blobs(tx: Transaction, key: RepositoryKey, digests: Sequence[str]) -> None:
+    """An image that consisted of these blobs has gone, with its references: those that no other image needs may go after a while."""
+    needed = exists().where(
+        within(references, key), references.c.target == blob_links.c.digest, references.c.kind == "blob"
+    )
+    for part in _parts(digests):
+        mine = (within(blob_links, key), blob_links.c.digest.in_(part), ~needed)
+        await tx.execute(update(blob_links).where(*mine).values(released_at=tx.clock.now()))
 
 
 async def is_blob_in_use(tx: Transaction, key: RepositoryKey, digest: str) -> bool:
@@ -65,45 +198,5 @@ async def is_blob_in_use(tx: Transaction, key: RepositoryKey, digest: str) -> bo
     return (await tx.execute(stmt)).first() is not None
 
 
-async def begin_upload(tx: Transaction, key: RepositoryKey, blob_upload: str) -> str:
-    """Bind an upload of the blob store to a repository; returns the id that clients know, a UUID."""
-    upload_id = str(uuid.uuid4())
-    await tx.execute(
-        insert(uploads).values(
-            **place(key, upload_id=upload_id, blob_upload=blob_upload),
-            created_at=tx.clock.now(),
-        )
-    )
-    return upload_id
-
-
-async def find_upload(tx: Transaction, key: RepositoryKey, upload_id: str) -> str | None:
-    """The blob store's name of an upload of this repository, or None."""
-    stmt = select(uploads.c.blob_upload).where(uploads.c.upload_id == upload_id, within(uploads, key))
-    return (await tx.execute(stmt)).scalar()
-
-
-async def end_upload(tx: Transaction, upload_id: str) -> None:
-    """Forget an upload that was sealed or aborted."""
-    await tx.execute(delete(uploads).where(uploads.c.upload_id == upload_id))
-
-
-async def expire_uploads(storage: RegistryStorage, now: datetime) -> int:
-    """Drop uploads that were left alone for UPLOAD_LIFETIME; returns how many. For a controller."""
-    before = now - UPLOAD_LIFETIME
-    expired = await storage.blobs.expire_uploads(before)
-    async with storage.store.snapshot() as tx:
-        stmt = select(uploads.c.upload_id, uploads.c.blob_upload).where(uploads.c.created_at < before).limit(1000)
-        candidates = (await tx.execute(stmt)).all()
-    gone = [upload_id for upload_id, blob_upload in candidates if not await _is_alive(storage.blobs, blob_upload)]
-    if gone:
-        await storage.store.run(lambda tx: tx.execute(delete(uploads).where(uploads.c.upload_id.in_(gone))))
-    return expired
-
-
-async def _is_alive(blobs: BlobStore, blob_upload: str) -> bool:
-    try:
-        await blobs.upload_status(blob_upload)
-    except UploadUnknown:
-        return False
-    return True
+def _parts(digests: Sequence[str]) -> list[Sequence[str]]:
+    return [digests[i : i + _AT_ONCE] for i in range(0, len(digests), _AT_ONCE)]

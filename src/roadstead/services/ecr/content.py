@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Table, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, func, insert, select, update
 
+from roadstead.services.ecr.blobs import LOST, claim_blobs, release_blobs
 from roadstead.services.ecr.errors import (
     ImageTagAlreadyExistsException,
     LayersNotFoundException,
@@ -15,9 +16,10 @@ from roadstead.services.ecr.errors import (
 )
 from roadstead.services.ecr.keys import RepositoryKey
 from roadstead.services.ecr.manifests import Manifest
+from roadstead.services.ecr.quotas import RegistryLimits, check_room
 from roadstead.services.ecr.repositories import Repository
 from roadstead.services.ecr.tables import blob_links, images, place, references, tags, within, within_place
-from roadstead.store import Event, Transaction
+from roadstead.store import Event, Lookup, Transaction
 
 _AT_ONCE = 500
 """How many digests one statement asks for."""
@@ -30,39 +32,50 @@ class StoredManifest:
     digest: str
     media_type: str
     content: bytes
+    checked_at: datetime | None = None
+    """When the upstream of a pull through cache was last asked for it by this tag; None for what was pushed here."""
 
 
-_MANIFEST = select(images.c.digest, images.c.media_type, images.c.manifest)
-_BY_DIGEST = _MANIFEST.where(within_place(images), images.c.digest == bindparam("reference"))
-_BY_TAG = _MANIFEST.select_from(
-    tags.join(
-        images,
-        and_(
-            images.c.account == tags.c.account,
-            images.c.region == tags.c.region,
-            images.c.repository == tags.c.repository,
-            images.c.digest == tags.c.digest,
-        ),
+_MANIFEST = select(images.c.digest, images.c.media_type, images.c.manifest).where(
+    images.c.status == bindparam("status")
+)
+_BY_DIGEST = Lookup(_MANIFEST.where(within_place(images), images.c.digest == bindparam("reference")))
+_BY_TAG = Lookup(
+    _MANIFEST.add_columns(tags.c.checked_at)
+    .select_from(
+        tags.join(
+            images,
+            and_(
+                images.c.account == tags.c.account,
+                images.c.region == tags.c.region,
+                images.c.repository == tags.c.repository,
+                images.c.digest == tags.c.digest,
+            ),
+        )
     )
-).where(within_place(tags), tags.c.tag == bindparam("reference"))
+    .where(within_place(tags), tags.c.tag == bindparam("reference"))
+)
+
+_TAGGED = Lookup(select(tags.c.digest).where(within_place(tags), tags.c.tag == bindparam("tag")))
+_STATUS = Lookup(select(images.c.status).where(within_place(images), images.c.digest == bindparam("digest")))
 
 
 async def manifest_by_digest(tx: Transaction, key: RepositoryKey, digest: str) -> StoredManifest | None:
-    """The manifest of this digest, in one read."""
-    row = (await tx.execute(_BY_DIGEST, place(key, reference=digest))).first()
-    return None if row is None else StoredManifest(row[0], row[1], row[2])
+    """The manifest of this digest, unless it is archived, in one read."""
+    rows = await tx.look_up(_BY_DIGEST, **place(key, reference=digest, status="ACTIVE"))
+    return StoredManifest(*rows[0]) if rows else None
 
 
 async def manifest_by_tag(tx: Transaction, key: RepositoryKey, tag: str) -> StoredManifest | None:
-    """The manifest that this tag names, in one read."""
-    row = (await tx.execute(_BY_TAG, place(key, reference=tag))).first()
-    return None if row is None else StoredManifest(row[0], row[1], row[2])
+    """The manifest that this tag names, unless it is archived, in one read."""
+    rows = await tx.look_up(_BY_TAG, **place(key, reference=tag, status="ACTIVE"))
+    return StoredManifest(*rows[0]) if rows else None
 
 
 async def digest_of_tag(tx: Transaction, key: RepositoryKey, tag: str) -> str | None:
     """Which image a tag names."""
-    stmt = select(tags.c.digest).where(within(tags, key), tags.c.tag == tag)
-    return (await tx.execute(stmt)).scalar()
+    rows = await tx.look_up(_TAGGED, **place(key, tag=tag))
+    return rows[0][0] if rows else None
 
 
 async def tags_of(tx: Transaction, key: RepositoryKey, digests: Sequence[str]) -> Mapping[str, list[str]]:
@@ -86,10 +99,14 @@ async def put_manifest(
     content: bytes,
     digest: str,
     put_tags: Sequence[str],
+    limits: RegistryLimits | None = None,
+    *,
+    from_upstream: bool = False,
 ) -> bool:
     """Store a manifest whose digest was checked, and let `put_tags` name it; returns whether the image is new.
 
-    Raises LayersNotFoundException, ReferencedImagesNotFoundException, ImageTagAlreadyExistsException.
+    What comes `from_upstream` may be a list of images that are not here yet.
+    Raises LayersNotFoundException, ReferencedImagesNotFoundException, ImageTagAlreadyExistsException, LimitExceededException.
     """
     key = repository.key
     for tag in put_tags:
@@ -97,24 +114,62 @@ async def put_manifest(
         if current not in (None, digest) and not repository.mutability.may_move(tag):
             raise ImageTagAlreadyExistsException.of(key, tag)
     now = tx.clock.now()
-    known = (await tx.execute(select(images.c.digest).where(within(images, key), images.c.digest == digest))).first()
-    if known is None:
-        await _insert_image(tx, key, manifest, content, digest, now)
+    status = await image_status(tx, key, digest)
+    if status is None:
+        await _check_images(tx, key, limits)
+        await _insert_image(tx, key, manifest, content, digest, now, partial=from_upstream)
+    elif status != "ACTIVE":
+        await activate_image(tx, key, digest)
     for tag in dict.fromkeys(put_tags):
-        await _put_tag(tx, key, tag, digest, now)
+        is_new = await _put_tag(tx, key, tag, digest, now, checked_at=now if from_upstream else None)
+        if is_new and limits is not None:
+            await _check_tags(tx, key, digest, limits)
     change = {"change": "pushed", "repository": key.name, "digest": digest, "tags": list(put_tags)}
     emit_image(tx, key, digest, {**change, "mediaType": manifest.media_type})
-    return known is None
+    return status is None
 
 
-async def delete_image(tx: Transaction, key: RepositoryKey, digest: str) -> bool:
-    """Remove an image and its tags; False when there is none. Its layers stay until garbage collection."""
+async def image_status(tx: Transaction, key: RepositoryKey, digest: str) -> str | None:
+    """ACTIVE, ARCHIVED or ACTIVATING; None where there is no such image."""
+    rows = await tx.look_up(_STATUS, **place(key, digest=digest))
+    return rows[0][0] if rows else None
+
+
+async def is_archived(tx: Transaction, key: RepositoryKey, reference: str) -> bool:
+    """Whether an image that can't be pulled is here: archived, or on its way back."""
+    digest = reference if ":" in reference else await digest_of_tag(tx, key, reference)
+    return digest is not None and await image_status(tx, key, digest) not in (None, "ACTIVE")
+
+
+async def archive_image(tx: Transaction, key: RepositoryKey, digest: str, **more: object) -> None:
+    """Put an image into the archive, from where nobody can pull it; `more` goes into the event."""
+    await _move(tx, key, digest, "ARCHIVED", archived_at=tx.clock.now())
+    emit_image(tx, key, digest, {"change": "archived", "repository": key.name, "digest": digest, **more})
+
+
+async def restore_image(tx: Transaction, key: RepositoryKey, digest: str) -> None:
+    """Ask for an image to come back from the archive; `activate_image` ends that."""
+    await _move(tx, key, digest, "ACTIVATING")
+    emit_image(tx, key, digest, {"change": "activating", "repository": key.name, "digest": digest})
+
+
+async def activate_image(tx: Transaction, key: RepositoryKey, digest: str) -> None:
+    """Let an archived image be pulled again."""
+    await _move(tx, key, digest, "ACTIVE", activated_at=tx.clock.now())
+    emit_image(tx, key, digest, {"change": "activated", "repository": key.name, "digest": digest})
+
+
+async def delete_image(tx: Transaction, key: RepositoryKey, digest: str, **more: object) -> bool:
+    """Remove an image and its tags; False when there is none. Its layers stay until garbage collection. `more` goes into the event."""
     found = await tx.execute(delete(images).where(within(images, key), images.c.digest == digest))
     if not found.rowcount:
         return False
     await tx.execute(delete(tags).where(within(tags, key), tags.c.digest == digest))
-    await tx.execute(delete(references).where(within(references, key), references.c.digest == digest))
-    emit_image(tx, key, digest, {"change": "deleted", "repository": key.name, "digest": digest})
+    mine = (within(references, key), references.c.digest == digest)
+    named = (await tx.execute(select(references.c.target).where(*mine, references.c.kind == "blob"))).scalars()
+    await tx.execute(delete(references).where(*mine))
+    await release_blobs(tx, key, named)
+    emit_image(tx, key, digest, {"change": "deleted", "repository": key.name, "digest": digest, **more})
     return True
 
 
@@ -140,17 +195,24 @@ async def lists_with(tx: Transaction, key: RepositoryKey, digest: str) -> Sequen
 
 
 def emit_image(tx: Transaction, key: RepositoryKey, digest: str, payload: Mapping[str, object]) -> None:
-    """Record a change of an image: `pushed`, `deleted` or `untagged`."""
+    """Record a change of an image: `pushed`, `deleted`, `untagged`, `archived`, `activating` or `activated`."""
     tx.emit(Event("ecr.image", key.account, key.region, f"{key.arn}@{digest}", payload))
 
 
 async def _insert_image(
-    tx: Transaction, key: RepositoryKey, manifest: Manifest, content: bytes, digest: str, now: datetime
+    tx: Transaction,
+    key: RepositoryKey,
+    manifest: Manifest,
+    content: bytes,
+    digest: str,
+    now: datetime,
+    *,
+    partial: bool,
 ) -> None:
-    missing = await _missing(tx, blob_links, key, manifest.blobs)
+    missing = await _missing(tx, blob_links, key, manifest.blobs, blob_links.c.location != LOST)
     if missing:
         raise LayersNotFoundException.required(key, missing)
-    missing = await _missing(tx, images, key, manifest.children)
+    missing = [] if partial else await _missing(tx, images, key, manifest.children)
     if missing:
         raise ReferencedImagesNotFoundException.required(key, missing)
     image = place(key, digest=digest)
@@ -165,6 +227,7 @@ async def _insert_image(
             manifest_size=len(content),
             pushed_at=now,
             annotations=manifest.annotations,
+            status="ACTIVE",
             manifest=content,
         )
     )
@@ -172,20 +235,54 @@ async def _insert_image(
     targets += [{**image, "target": target, "kind": "image"} for target in manifest.children]
     if targets:
         await tx.execute(insert(references), targets)
+    await claim_blobs(tx, key, manifest.blobs)
 
 
-async def _put_tag(tx: Transaction, key: RepositoryKey, tag: str, digest: str, now: datetime) -> None:
-    moved = await tx.execute(
-        update(tags).where(within(tags, key), tags.c.tag == tag).values(digest=digest, tagged_at=now)
+async def _move(tx: Transaction, key: RepositoryKey, digest: str, status: str, **times: datetime) -> None:
+    image = (within(images, key), images.c.digest == digest)
+    await tx.execute(update(images).where(*image).values(status=status, **times))
+
+
+async def mark_checked(tx: Transaction, key: RepositoryKey, tag: str) -> None:
+    """Note that the upstream was asked now what a tag names."""
+    this = (within(tags, key), tags.c.tag == tag)
+    await tx.execute(update(tags).where(*this).values(checked_at=tx.clock.now()))
+
+
+async def _put_tag(
+    tx: Transaction, key: RepositoryKey, tag: str, digest: str, now: datetime, *, checked_at: datetime | None
+) -> bool:
+    """Let a tag name an image; False when it named one before."""
+    times = {"tagged_at": now, "checked_at": checked_at}
+    moved = await tx.execute(update(tags).where(within(tags, key), tags.c.tag == tag).values(digest=digest, **times))
+    if moved.rowcount:
+        return False
+    await tx.execute(insert(tags).values(**place(key, tag=tag, digest=digest), **times))
+    return True
+
+
+async def _check_images(tx: Transaction, key: RepositoryKey, limits: RegistryLimits | None) -> None:
+    if limits is not None:
+        present = select(func.count()).select_from(images).where(within(images, key))
+        message = f"The repository with name '{key.name}' has all the images that it may have"
+        await limits.take(tx, "ImagesPerRepository", key, present, message)
+
+
+async def _check_tags(tx: Transaction, key: RepositoryKey, digest: str, limits: RegistryLimits) -> None:
+    named = select(func.count()).select_from(tags).where(within(tags, key), tags.c.digest == digest)
+    present = int((await tx.execute(named)).scalar() or 0)
+    message = (
+        f"The image with digest '{digest}' in the repository with name '{key.name}' has all the tags that it may have"
     )
-    if not moved.rowcount:
-        await tx.execute(insert(tags).values(**place(key, tag=tag, digest=digest), tagged_at=now))
+    check_room("TagsPerImage", limits["TagsPerImage"], present - 1, message)
 
 
-async def _missing(tx: Transaction, table: Table, key: RepositoryKey, digests: Sequence[str]) -> list[str]:
+async def _missing(
+    tx: Transaction, table: Table, key: RepositoryKey, digests: Sequence[str], *conditions: ColumnElement[bool]
+) -> list[str]:
     missing: list[str] = []
     for part in _parts(digests):
-        stmt = select(table.c.digest).where(within(table, key), table.c.digest.in_(part))
+        stmt = select(table.c.digest).where(within(table, key), table.c.digest.in_(part), *conditions)
         present = set((await tx.execute(stmt)).scalars())
         missing += [digest for digest in part if digest not in present]
     return missing

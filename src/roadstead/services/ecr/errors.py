@@ -47,6 +47,187 @@ class RepositoryNotFoundException(ServiceError):
         return cls(f"The repository with name '{key.name}' does not exist in the registry with id '{key.account}'")
 
 
+class RepositoryPolicyNotFoundException(ServiceError):
+    """The repository has no policy."""
+
+    @classmethod
+    def of(cls, key: RepositoryKey) -> RepositoryPolicyNotFoundException:
+        """The error of this repository."""
+        return cls(
+            f"Repository policy does not exist for the repository with name '{key.name}' "
+            f"in the registry with id '{key.account}'"
+        )
+
+
+class RegistryPolicyNotFoundException(ServiceError):
+    """The registry has no policy."""
+
+    @classmethod
+    def of(cls, registry: str) -> RegistryPolicyNotFoundException:
+        """The error of this registry."""
+        return cls(f"Registry policy does not exist in the registry with id '{registry}'")
+
+
+class ExclusionAlreadyExistsException(ServiceError):
+    """Pulls of this principal are excluded already."""
+
+    @classmethod
+    def of(cls, registry: str, principal: str) -> ExclusionAlreadyExistsException:
+        """The error of this principal."""
+        return cls(
+            f"The pull time update exclusion for '{principal}' already exists in the registry with id '{registry}'"
+        )
+
+
+class ExclusionNotFoundException(ServiceError):
+    """Pulls of this principal are not excluded."""
+
+    @classmethod
+    def of(cls, registry: str, principal: str) -> ExclusionNotFoundException:
+        """The error of this principal."""
+        return cls(
+            f"The pull time update exclusion for '{principal}' does not exist in the registry with id '{registry}'"
+        )
+
+
+class UnsupportedUpstreamRegistryException(ServiceError):
+    """A rule names a registry that neither AWS knows nor a setting allows."""
+
+    @classmethod
+    def of(cls, url: str, name: str | None) -> UnsupportedUpstreamRegistryException:
+        """The error of this registry."""
+        called = "" if name is None else f" as '{name}'"
+        return cls(f"The specified upstream registry '{url}' isn't supported{called}")
+
+
+class PullThroughCacheRuleAlreadyExistsException(ServiceError):
+    """A rule has this prefix."""
+
+    @classmethod
+    def of(cls, registry: str, prefix: str) -> PullThroughCacheRuleAlreadyExistsException:
+        """The error of this prefix."""
+        return cls(
+            f"A pull through cache rule with prefix '{prefix}' already exists in the registry with id '{registry}'"
+        )
+
+
+class PullThroughCacheRuleNotFoundException(ServiceError):
+    """No rule has this prefix."""
+
+    @classmethod
+    def of(cls, registry: str, prefix: str) -> PullThroughCacheRuleNotFoundException:
+        """The error of this prefix."""
+        return cls(
+            f"A pull through cache rule with prefix '{prefix}' does not exist in the registry with id '{registry}'"
+        )
+
+
+class SecretNotFoundException(ServiceError):
+    """The secret that a rule names is not in the deployment's settings."""
+
+    @classmethod
+    def of(cls, arn: str) -> SecretNotFoundException:
+        """The error of this secret."""
+        return cls(
+            f"The ARN of the secret specified in the pull through cache rule was not found: {arn}. "
+            "Roadstead reads such secrets from its settings"
+        )
+
+
+class TemplateAlreadyExistsException(ServiceError):
+    """A creation template has this prefix."""
+
+    @classmethod
+    def of(cls, registry: str, prefix: str) -> TemplateAlreadyExistsException:
+        """The error of this prefix."""
+        return cls(
+            f"The repository creation template with prefix '{prefix}' already exists in the registry with id '{registry}'"
+        )
+
+
+class TemplateNotFoundException(ServiceError):
+    """No creation template has this prefix."""
+
+    @classmethod
+    def of(cls, registry: str, prefix: str) -> TemplateNotFoundException:
+        """The error of this prefix."""
+        return cls(
+            f"The repository creation template with prefix '{prefix}' does not exist in the registry with id '{registry}'"
+        )
+
+
+class LifecyclePolicyNotFoundException(ServiceError):
+    """The repository has no lifecycle policy."""
+
+    @classmethod
+    def of(cls, key: RepositoryKey) -> LifecyclePolicyNotFoundException:
+        """The error of this repository."""
+        return cls(
+            f"Lifecycle policy does not exist for the repository with name '{key.name}' "
+            f"in the registry with id '{key.account}'"
+        )
+
+
+class LifecyclePolicyPreviewNotFoundException(ServiceError):
+    """Nobody has begun a preview for the repository, or that is long ago."""
+
+    @classmethod
+    def of(cls, key: RepositoryKey) -> LifecyclePolicyPreviewNotFoundException:
+        """The error of this repository."""
+        return cls(
+            f"Lifecycle policy preview does not exist for the repository with name '{key.name}' "
+            f"in the registry with id '{key.account}'"
+        )
+
+
+class LifecyclePolicyPreviewInProgressException(ServiceError):
+    """The last preview of the repository is not finished."""
+
+    @classmethod
+    def of(cls, key: RepositoryKey) -> LifecyclePolicyPreviewInProgressException:
+        """The error of this repository."""
+        return cls(
+            f"Lifecycle policy preview is already in progress for the repository with name '{key.name}' "
+            f"in the registry with id '{key.account}'"
+        )
+
+
+class ImageStorageClassUpdateNotSupportedException(ServiceError):
+    """The image can't go where it was to go."""
+
+    @classmethod
+    def of(cls, key: RepositoryKey, digest: str, reason: str) -> ImageStorageClassUpdateNotSupportedException:
+        """The error of this image."""
+        return cls(
+            f"The storage class of the image with digest '{digest}' in the repository with name '{key.name}' "
+            f"in the registry with id '{key.account}' can't be changed: {reason}"
+        )
+
+
+class LayerPartTooSmallException(ServiceError):
+    """A part that is not the last one is smaller than a part may be."""
+
+    @classmethod
+    def of(cls, key: RepositoryKey, upload: str) -> LayerPartTooSmallException:
+        """The error of this upload."""
+        return cls(
+            f"A layer part of the upload with id '{upload}' in the repository with name '{key.name}' "
+            f"in the registry with id '{key.account}' is too small"
+        )
+
+
+class LayerInaccessibleException(ServiceError):
+    """A layer can't be had now."""
+
+    @classmethod
+    def archived(cls, key: RepositoryKey, digest: str) -> LayerInaccessibleException:
+        """Every image that has the layer is archived."""
+        return cls(
+            f"The layer with digest '{digest}' in the repository with name '{key.name}' "
+            f"in the registry with id '{key.account}' is archived"
+        )
+
+
 class RepositoryNotEmptyException(ServiceError):
     """DeleteRepository without force, and there are images."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from roadstead.services.ecr.blobs import RegistryStorage
 from roadstead.services.ecr.content import (
     delete_image,
     delete_tag,
     digest_of_tag,
+    image_status,
     lists_with,
-    manifest_by_digest,
     put_manifest,
     tags_of,
 )
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 @operation("ecr:PutImage", resources=repository_resource)
 async def put_image(ctx: Context, request: PutImageRequestTypeDef) -> Response:
     """Store a manifest and tag it; its layers must be there (API reference: PutImage)."""
-    key = repository_key(ctx, request, "PutImage")
+    key = repository_key(ctx, request)
     repository = await require_repository(ctx.tx, key)
     content = request["imageManifest"].encode()
     tag = request.get("imageTag")
@@ -47,7 +48,8 @@ async def put_image(ctx: Context, request: PutImageRequestTypeDef) -> Response:
     if given not in (None, digest):
         raise ImageDigestDoesNotMatchException.of(given, digest)
     tagged = digest if tag is None else await digest_of_tag(ctx.tx, key, tag)
-    is_new = await put_manifest(ctx.tx, repository, manifest, content, digest, [] if tag is None else [tag])
+    limits = ctx.component(RegistryStorage).limits
+    is_new = await put_manifest(ctx.tx, repository, manifest, content, digest, [] if tag is None else [tag], limits)
     if not is_new and tagged == digest:
         raise ImageAlreadyExistsException.of(key, digest=digest, tag=tag)
     return {
@@ -64,7 +66,7 @@ async def put_image(ctx: Context, request: PutImageRequestTypeDef) -> Response:
 @operation("ecr:BatchDeleteImage", resources=repository_resource)
 async def batch_delete_image(ctx: Context, request: BatchDeleteImageRequestTypeDef) -> Response:
     """Remove images by digest, or tags, and with its last tag the image (API reference: BatchDeleteImage)."""
-    key = repository_key(ctx, request, "BatchDeleteImage")
+    key = repository_key(ctx, request)
     await require_repository(ctx.tx, key)
     deleted: list[Mapping[str, object]] = []
     failures: list[Mapping[str, object]] = []
@@ -82,7 +84,7 @@ async def batch_delete_image(ctx: Context, request: BatchDeleteImageRequestTypeD
 
 async def _delete_by_digest(ctx: Context, key: RepositoryKey, image_id: ImageId) -> list[ImageId] | Failure:
     digest = image_id.digest or ""
-    if await manifest_by_digest(ctx.tx, key, digest) is None:
+    if await image_status(ctx.tx, key, digest) is None:
         return Failure.not_found(image_id)
     lists = await lists_with(ctx.tx, key, digest)
     if lists:

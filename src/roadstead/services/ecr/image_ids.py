@@ -19,10 +19,14 @@ class ImageId:
     digest: str | None
     tag: str | None
 
-    def describe(self) -> dict[str, object]:
+    def describe(self) -> ImageIdentifierTypeDef:
         """The identifier as the API prints it."""
-        parts = {"imageDigest": self.digest, "imageTag": self.tag}
-        return {name: value for name, value in parts.items() if value is not None}
+        described: ImageIdentifierTypeDef = {}
+        if self.digest is not None:
+            described["imageDigest"] = self.digest
+        if self.tag is not None:
+            described["imageTag"] = self.tag
+        return described
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,11 @@ class Failure:
     def not_found(cls, image_id: ImageId) -> Failure:
         """There is no such image."""
         return cls(image_id, "ImageNotFound", "Requested image not found")
+
+    @classmethod
+    def archived(cls, image_id: ImageId) -> Failure:
+        """The image is in the archive, or on its way back."""
+        return cls(image_id, "ImageInaccessible", "Requested image is archived")
 
     @classmethod
     def tag_mismatch(cls, image_id: ImageId) -> Failure:

@@ -1,18 +1,16 @@
-"""Looking at images: ListImages, DescribeImages, BatchGetImage."""
+"""Looking at images: ListImages, DescribeImages."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Row, and_, exists, false, func, not_, select, true
+from sqlalchemy import ColumnElement, Row, and_, exists, func, not_, select, true
 
-from roadstead.services.ecr.content import digest_of_tag, manifest_by_digest, manifest_by_tag, tags_of
+from roadstead.services.ecr.content import digest_of_tag, tags_of
 from roadstead.services.ecr.errors import ImageNotFoundException
-from roadstead.services.ecr.image_ids import Failure, ImageId, read_image_id
 from roadstead.services.ecr.keys import RepositoryKey
 from roadstead.services.ecr.paging import ecr_page, refuse_page_of_named
-from roadstead.services.ecr.pulls import PullRecorder
 from roadstead.services.ecr.repositories import require_repository
 from roadstead.services.ecr.requests import Response, repository_key, repository_resource
 from roadstead.services.ecr.tables import images, tags, within
@@ -20,11 +18,9 @@ from roadstead.services.operation import Context, operation
 
 if TYPE_CHECKING:
     from types_boto3_ecr.type_defs import (
-        BatchGetImageRequestTypeDef,
         DescribeImagesRequestTypeDef,
         ImageDetailTypeDef,
         ImageIdentifierTypeDef,
-        ImageTypeDef,
         ListImagesRequestTypeDef,
     )
 
@@ -36,6 +32,9 @@ _DETAILS = (
     images.c.size,
     images.c.pushed_at,
     images.c.pulled_at,
+    images.c.status,
+    images.c.archived_at,
+    images.c.activated_at,
 )
 _tag = func.coalesce(tags.c.tag, "").label("tag")
 
@@ -43,9 +42,9 @@ _tag = func.coalesce(tags.c.tag, "").label("tag")
 @operation("ecr:ListImages", resources=repository_resource, reads=True)
 async def list_images(ctx: Context, request: ListImagesRequestTypeDef) -> Response:
     """Image ids by digest and tag, one for each tag (API reference: ListImages)."""
-    key = repository_key(ctx, request, "ListImages")
+    key = repository_key(ctx, request)
     await require_repository(ctx.tx, key)
-    joined = images.outerjoin(tags, _tag_of_image())
+    joined = images.outerjoin(tags, tag_of_image())
     stmt = (
         select(images.c.digest, _tag).select_from(joined).where(within(images, key), _has_status(request.get("filter")))
     )
@@ -69,13 +68,13 @@ async def list_images(ctx: Context, request: ListImagesRequestTypeDef) -> Respon
 @operation("ecr:DescribeImages", resources=repository_resource, reads=True)
 async def describe_images(ctx: Context, request: DescribeImagesRequestTypeDef) -> Response:
     """Details of named images, or page through all by digest (API reference: DescribeImages)."""
-    key = repository_key(ctx, request, "DescribeImages")
+    key = repository_key(ctx, request)
     await require_repository(ctx.tx, key)
     refuse_page_of_named(request, "imageIds")
-    stmt = select(*_DETAILS).where(
-        within(images, key), _has_status(request.get("filter")), _is_tagged(request.get("filter"))
-    )
-    ids = request.get("imageIds")
+    chosen, ids = request.get("filter"), request.get("imageIds")
+    if ids is not None:
+        chosen = {"imageStatus": "ANY", **(chosen or {})}
+    stmt = select(*_DETAILS).where(within(images, key), _has_status(chosen), _is_tagged(chosen))
     if ids is not None:
         digests = [await _digest_of(ctx, key, image_id) for image_id in ids]
         rows = (await ctx.tx.execute(stmt.where(images.c.digest.in_(digests)).order_by(images.c.digest))).all()
@@ -85,49 +84,6 @@ async def describe_images(ctx: Context, request: DescribeImagesRequestTypeDef) -
     if page.next_token is not None:
         response["nextToken"] = page.next_token
     return response
-
-
-@operation("ecr:BatchGetImage", resources=repository_resource, reads=True)
-async def batch_get_image(ctx: Context, request: BatchGetImageRequestTypeDef) -> Response:
-    """Manifests by digest or tag; what can't be had is listed as a failure (API reference: BatchGetImage)."""
-    key = repository_key(ctx, request, "BatchGetImage")
-    await require_repository(ctx.tx, key)
-    accepted = request.get("acceptedMediaTypes")
-    found: list[ImageTypeDef] = []
-    failures: list[Mapping[str, object]] = []
-    for given in request["imageIds"]:
-        outcome = read_image_id(given)
-        if isinstance(outcome, ImageId):
-            outcome = await _get(ctx, key, outcome, accepted)
-        if isinstance(outcome, Failure):
-            failures.append(outcome.describe())
-        elif outcome not in found:
-            found.append(outcome)
-    return {"images": found, "failures": failures}
-
-
-async def _get(
-    ctx: Context, key: RepositoryKey, image_id: ImageId, accepted: Sequence[str] | None
-) -> ImageTypeDef | Failure:
-    if image_id.tag is not None:
-        manifest = await manifest_by_tag(ctx.tx, key, image_id.tag)
-    else:
-        manifest = await manifest_by_digest(ctx.tx, key, image_id.digest or "")
-    if manifest is None or (accepted is not None and manifest.media_type not in accepted):
-        return Failure.not_found(image_id)
-    if image_id.digest not in (None, manifest.digest):
-        return Failure.tag_mismatch(image_id)
-    ctx.component(PullRecorder).pulled(key, manifest.digest)
-    identifier: ImageIdentifierTypeDef = {"imageDigest": manifest.digest}
-    if image_id.tag is not None:
-        identifier["imageTag"] = image_id.tag
-    return {
-        "registryId": key.account,
-        "repositoryName": key.name,
-        "imageId": identifier,
-        "imageManifest": manifest.content.decode(),
-        "imageManifestMediaType": manifest.media_type,
-    }
 
 
 async def _digest_of(ctx: Context, key: RepositoryKey, given: ImageIdentifierTypeDef) -> str:
@@ -156,7 +112,7 @@ def _detail(key: RepositoryKey, row: Row[*tuple[object, ...]], image_tags: list[
         "imageSizeInBytes": row.size,
         "imagePushedAt": row.pushed_at,
         "imageManifestMediaType": row.media_type,
-        "imageStatus": "ACTIVE",
+        "imageStatus": row.status,
     }
     if image_tags:
         detail["imageTags"] = image_tags
@@ -166,6 +122,10 @@ def _detail(key: RepositoryKey, row: Row[*tuple[object, ...]], image_tags: list[
         detail["subjectManifestDigest"] = row.subject
     if row.pulled_at is not None:
         detail["lastRecordedPullTime"] = row.pulled_at
+    if row.archived_at is not None:
+        detail["lastArchivedAt"] = row.archived_at
+    if row.activated_at is not None:
+        detail["lastActivatedAt"] = row.activated_at
     return detail
 
 
@@ -174,7 +134,7 @@ def _tag_status(given: Mapping[str, object] | None) -> object:
 
 
 def _is_tagged(given: Mapping[str, object] | None) -> ColumnElement[bool]:
-    tagged = exists().where(_tag_of_image())
+    tagged = exists().where(tag_of_image())
     match _tag_status(given):
         case "TAGGED":
             return tagged
@@ -185,11 +145,13 @@ def _is_tagged(given: Mapping[str, object] | None) -> ColumnElement[bool]:
 
 
 def _has_status(given: Mapping[str, object] | None) -> ColumnElement[bool]:
-    """Every image is ACTIVE: nothing moves one to the archive."""
-    return true() if (given or {}).get("imageStatus", "ANY") in ("ANY", "ACTIVE") else false()
+    """Without a filter, what is archived is not listed."""
+    status = (given or {}).get("imageStatus", "ACTIVE")
+    return true() if status == "ANY" else images.c.status == status
 
 
-def _tag_of_image() -> ColumnElement[bool]:
+def tag_of_image() -> ColumnElement[bool]:
+    """The join of tags with the images that they name."""
     return and_(
         tags.c.account == images.c.account,
         tags.c.region == images.c.region,

@@ -2,52 +2,55 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from hashlib import sha256, sha512
 
+from roadstead.core.oci.names import (
+    DIGEST_PATTERN,
+    REPOSITORY_PATTERN,
+    TAG_PATTERN,
+    digest_of,
+    is_digest,
+    is_repository_name,
+    is_tag,
+)
 from roadstead.kernel.arn import Arn
 
-REPOSITORY_PATTERN = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
-TAG_PATTERN = r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
-DIGEST_PATTERN = r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"
+__all__ = [
+    "DIGEST_PATTERN",
+    "PUBLIC",
+    "PUBLIC_REGION",
+    "REPOSITORY_PATTERN",
+    "TAG_PATTERN",
+    "RepositoryKey",
+    "digest_of",
+    "is_digest",
+    "is_repository_name",
+    "is_tag",
+]
 
-_REPOSITORY = re.compile(REPOSITORY_PATTERN, re.ASCII)
-_TAG = re.compile(TAG_PATTERN, re.ASCII)
-_DIGEST = re.compile(DIGEST_PATTERN, re.ASCII)
+
+PUBLIC = "public"
+"""Where public registries are: a place beside the regions, and the name of none. ECR Public is one for the whole of AWS."""
+
+PUBLIC_REGION = "us-east-1"
+"""The region whose endpoint serves ECR Public, as on AWS."""
 
 
 @dataclass(frozen=True, slots=True)
 class RepositoryKey:
-    """Which repository: its account (the registry's id), region and name."""
+    """Which repository: its account (the registry's id), region and name. The region of a public one is PUBLIC."""
 
     account: str
     region: str
     name: str
 
     @property
+    def is_public(self) -> bool:
+        """Whether it is in a public registry."""
+        return self.region == PUBLIC
+
+    @property
     def arn(self) -> Arn:
-        """`arn:aws:ecr:REGION:ACCOUNT:repository/NAME`."""
-        return Arn(service="ecr", region=self.region, account=self.account, resource=f"repository/{self.name}")
-
-
-def is_repository_name(text: str) -> bool:
-    """Whether ECR would take this name: 2 to 256 characters of the model's pattern."""
-    return 2 <= len(text) <= 256 and _REPOSITORY.fullmatch(text) is not None
-
-
-def is_tag(text: str) -> bool:
-    """Whether this is a tag by the OCI specification."""
-    return _TAG.fullmatch(text) is not None
-
-
-def is_digest(text: str) -> bool:
-    """Whether this is a digest of an algorithm that is served: sha256 or sha512."""
-    return _DIGEST.fullmatch(text) is not None
-
-
-def digest_of(content: bytes, like: str = "sha256:") -> str:
-    """The digest of `content`, by the algorithm that `like` (a digest) names."""
-    if like.startswith("sha512:"):
-        return "sha512:" + sha512(content).hexdigest()
-    return "sha256:" + sha256(content).hexdigest()
+        """`arn:aws:ecr:REGION:ACCOUNT:repository/NAME`, `arn:aws:ecr-public::ACCOUNT:repository/NAME` of a public one."""
+        service, region = ("ecr-public", "") if self.is_public else ("ecr", self.region)
+        return Arn(service=service, region=region, account=self.account, resource=f"repository/{self.name}")

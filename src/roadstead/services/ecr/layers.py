@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from roadstead.access.sealing import Sealer
-from roadstead.services.ecr.blobs import RegistryStorage, begin_upload, blob_size, end_upload, find_upload, link_blob
+from roadstead.services.ecr.blobs import Blob, RegistryStorage, blob_size, find_blob, is_blob_archived
+from roadstead.services.ecr.byte_quotas import require_room_for
+from roadstead.services.ecr.collection import keep_for_push
+from roadstead.services.ecr.creation import create_on_push, has_create_on_push
 from roadstead.services.ecr.downloads import issue_ticket
 from roadstead.services.ecr.errors import (
     EmptyUploadException,
@@ -18,15 +21,22 @@ from roadstead.services.ecr.errors import (
     InvalidLayerPartException,
     InvalidParameterException,
     LayerAlreadyExistsException,
+    LayerInaccessibleException,
+    LayerPartTooSmallException,
     LayersNotFoundException,
+    LimitExceededException,
+    RepositoryNotFoundException,
     UploadNotFoundException,
 )
+from roadstead.services.ecr.guarded import guarded_repository
 from roadstead.services.ecr.keys import RepositoryKey, is_digest
-from roadstead.services.ecr.repositories import require_repository
+from roadstead.services.ecr.quotas import RegistryLimits
+from roadstead.services.ecr.repositories import find_repository, require_repository
 from roadstead.services.ecr.requests import Response, repository_key, repository_resource
-from roadstead.services.operation import Context, operation
+from roadstead.services.ecr.upload_sessions import begin_upload, count_part, find_upload, parts_of, publish_upload
+from roadstead.services.operation import Afterwards, Context, operation
 from roadstead.store import Transaction
-from roadstead.store.blobs import Digest, DigestMismatch, OffsetMismatch, UploadUnknown
+from roadstead.store.blobs import Digest, DigestMismatch, OffsetMismatch, Sealed, UploadUnknown
 
 if TYPE_CHECKING:
     from types_boto3_ecr.type_defs import (
@@ -42,59 +52,70 @@ PART_BYTES = 10 * 1024 * 1024
 
 
 @operation("ecr:BatchCheckLayerAvailability", resources=repository_resource, reads=True)
-async def batch_check_layer_availability(ctx: Context, request: BatchCheckLayerAvailabilityRequestTypeDef) -> Response:
+async def batch_check_layer_availability(
+    ctx: Context, request: BatchCheckLayerAvailabilityRequestTypeDef
+) -> Afterwards:
     """Which of these layers the repository has (API reference: BatchCheckLayerAvailability)."""
-    key = repository_key(ctx, request, "BatchCheckLayerAvailability")
+    key = repository_key(ctx, request)
     await require_repository(ctx.tx, key)
+    present: dict[str, Blob] = {}
     layers: list[Mapping[str, object]] = []
     failures: list[Mapping[str, object]] = []
     for digest in request["layerDigests"]:
         if not is_digest(digest):
-            missing = not digest
-            failures.append(
-                {
-                    "layerDigest": digest,
-                    "failureCode": "MissingLayerDigest" if missing else "InvalidLayerDigest",
-                    "failureReason": "Layer digest cannot be null" if missing else f"Invalid layer digest '{digest}'",
-                }
-            )
+            failures.append(_no_digest(digest))
             continue
-        size = await blob_size(ctx.tx, key, digest)
-        if size is None:
+        blob = await find_blob(ctx.tx, key, digest)
+        if blob is None:
             layers.append({"layerDigest": digest, "layerAvailability": "UNAVAILABLE"})
         else:
-            layers.append({"layerDigest": digest, "layerAvailability": "AVAILABLE", "layerSize": size})
-    return {"layers": layers, "failures": failures}
+            present[digest] = blob
+            availability = "ARCHIVED" if await is_blob_archived(ctx.tx, key, digest) else "AVAILABLE"
+            layers.append({"layerDigest": digest, "layerAvailability": availability, "layerSize": blob.size})
+
+    async def keep() -> Response:
+        await keep_for_push(ctx.component(RegistryStorage), key, present, ctx.clock.now())
+        return {"layers": layers, "failures": failures}
+
+    return Afterwards(keep)
 
 
 @operation("ecr:GetDownloadUrlForLayer", resources=repository_resource, reads=True)
 async def get_download_url_for_layer(ctx: Context, request: GetDownloadUrlForLayerRequestTypeDef) -> Response:
     """A URL that serves the layer for an hour (API reference: GetDownloadUrlForLayer)."""
-    key = repository_key(ctx, request, "GetDownloadUrlForLayer")
+    key = repository_key(ctx, request)
     await require_repository(ctx.tx, key)
     digest = request["layerDigest"]
     if not is_digest(digest) or await blob_size(ctx.tx, key, digest) is None:
         raise LayersNotFoundException.of(key, digest)
+    if await is_blob_archived(ctx.tx, key, digest):
+        raise LayerInaccessibleException.archived(key, digest)
     ticket = issue_ticket(ctx.component(Sealer), key, digest, ctx.clock.now())
     host = ctx.deployment.registry_host(key.account, key.region)
     return {"downloadUrl": f"http://{host}/v2/_layers/{ticket}", "layerDigest": digest}
 
 
 @operation("ecr:InitiateLayerUpload", resources=repository_resource, reads=True)
-async def initiate_layer_upload(ctx: Context, request: InitiateLayerUploadRequestTypeDef) -> Response:
+async def initiate_layer_upload(ctx: Context, request: InitiateLayerUploadRequestTypeDef) -> Afterwards:
     """Begin an upload in parts (API reference: InitiateLayerUpload)."""
-    key = repository_key(ctx, request, "InitiateLayerUpload")
-    await require_repository(ctx.tx, key)
+    key = repository_key(ctx, request)
+    is_missing = await _is_to_be_created(ctx, key)
     storage = ctx.component(RegistryStorage)
-    blob_upload = await storage.blobs.create_upload()
-    upload_id = await storage.store.run(lambda tx: begin_upload(tx, key, blob_upload))
-    return {"uploadId": upload_id, "partSize": PART_BYTES}
+
+    async def begin() -> Response:
+        if is_missing:
+            await storage.store.run(lambda tx: create_on_push(tx, key, storage.limits))
+        blob_upload = await storage.blobs.create_upload()
+        upload_id = await storage.store.run(lambda tx: begin_upload(tx, key, blob_upload))
+        return {"uploadId": upload_id, "partSize": PART_BYTES}
+
+    return Afterwards(begin)
 
 
 @operation("ecr:UploadLayerPart", resources=repository_resource, reads=True)
-async def upload_layer_part(ctx: Context, request: UploadLayerPartRequestTypeDef) -> Response:
+async def upload_layer_part(ctx: Context, request: UploadLayerPartRequestTypeDef) -> Afterwards:
     """Add a part where the last one ended (API reference: UploadLayerPart)."""
-    key = repository_key(ctx, request, "UploadLayerPart")
+    key = repository_key(ctx, request)
     upload, blob_upload = await _upload(ctx, key, request["uploadId"])
     first, last = request["partFirstByte"], request["partLastByte"]
     content = request["layerPartBlob"]
@@ -102,41 +123,84 @@ async def upload_layer_part(ctx: Context, request: UploadLayerPartRequestTypeDef
         raise TypeError("the codec hands over bytes")
     if last - first + 1 != len(content):
         raise InvalidParameterException.at("partLastByte", "the range and the part have the same length")
-    try:
-        end = await ctx.component(RegistryStorage).blobs.append(blob_upload, first, content)
-    except OffsetMismatch as error:
-        raise InvalidLayerPartException.of(key, upload, error.size) from error
-    except UploadUnknown as error:
-        raise UploadNotFoundException.of(key, upload) from error
-    return {"registryId": key.account, "repositoryName": key.name, "uploadId": upload, "lastByteReceived": end - 1}
+    storage = ctx.component(RegistryStorage)
+    limits = storage.limits
+    if len(content) > limits["LayerPartBytes"]:
+        raise InvalidParameterException.at(
+            "layerPartBlob", f"a layer part has at most {limits['LayerPartBytes']} bytes"
+        )
+    if (await parts_of(ctx.tx, upload)).count >= limits["LayerParts"]:
+        raise LimitExceededException(
+            f"The layer has all the parts that it may have (quota LayerParts: {limits['LayerParts']})"
+        )
+    if last >= limits["LayerBytes"]:
+        raise LimitExceededException(f"The layer is larger than it may be (quota LayerBytes: {limits['LayerBytes']})")
+
+    async def append() -> Response:
+        try:
+            end = await storage.blobs.append(blob_upload, first, content)
+        except OffsetMismatch as error:
+            raise InvalidLayerPartException.of(key, upload, error.size) from error
+        except UploadUnknown as error:
+            raise UploadNotFoundException.of(key, upload) from error
+        small = len(content) < limits["LayerPartMinimumBytes"]
+        await storage.store.run(lambda tx: count_part(tx, upload, small=small))
+        return {"registryId": key.account, "repositoryName": key.name, "uploadId": upload, "lastByteReceived": end - 1}
+
+    return Afterwards(append)
 
 
 @operation("ecr:CompleteLayerUpload", resources=repository_resource, reads=True)
-async def complete_layer_upload(ctx: Context, request: CompleteLayerUploadRequestTypeDef) -> Response:
+async def complete_layer_upload(ctx: Context, request: CompleteLayerUploadRequestTypeDef) -> Afterwards:
     """Check the digest and make the layer visible (API reference: CompleteLayerUpload)."""
-    key = repository_key(ctx, request, "CompleteLayerUpload")
+    key = repository_key(ctx, request)
     upload, blob_upload = await _upload(ctx, key, request["uploadId"])
     digest = request["layerDigests"][0]
     if not is_digest(digest):
         raise InvalidParameterException.at("layerDigests", "must be a sha256 or sha512 digest")
     if await blob_size(ctx.tx, key, digest) is not None:
         raise LayerAlreadyExistsException.of(key, digest)
+    if (await parts_of(ctx.tx, upload)).too_small:
+        raise LayerPartTooSmallException.of(key, upload)
     storage = ctx.component(RegistryStorage)
-    try:
-        if (await storage.blobs.upload_status(blob_upload)).size == 0:
-            raise EmptyUploadException.of(key, upload)
-        size = await storage.blobs.seal(blob_upload, Digest.parse(digest))
-    except DigestMismatch as error:
-        raise InvalidLayerException.of(key, upload, digest) from error
-    except UploadUnknown as error:
-        raise UploadNotFoundException.of(key, upload) from error
 
-    async def publish(tx: Transaction) -> None:
-        await link_blob(tx, key, digest, size)
-        await end_upload(tx, upload)
+    async def seal() -> Response:
+        try:
+            if (await storage.blobs.upload_status(blob_upload)).size == 0:
+                raise EmptyUploadException.of(key, upload)
+            sealed = await storage.blobs.seal(blob_upload, Digest.parse(digest))
+            await storage.store.run(lambda tx: _publish(tx, key, upload, digest, sealed, storage.limits))
+        except DigestMismatch as error:
+            raise InvalidLayerException.of(key, upload, digest) from error
+        except UploadUnknown as error:
+            raise UploadNotFoundException.of(key, upload) from error
+        return {"registryId": key.account, "repositoryName": key.name, "uploadId": upload, "layerDigest": digest}
 
-    await storage.store.run(publish)
-    return {"registryId": key.account, "repositoryName": key.name, "uploadId": upload, "layerDigest": digest}
+    return Afterwards(seal)
+
+
+async def _publish(
+    tx: Transaction, key: RepositoryKey, upload: str, digest: str, sealed: Sealed, limits: RegistryLimits
+) -> None:
+    await require_room_for(tx, key, digest, sealed.size, limits)
+    await publish_upload(tx, key, upload, digest, sealed)
+
+
+def _no_digest(text: str) -> Mapping[str, object]:
+    code, reason = "InvalidLayerDigest", f"Invalid layer digest '{text}'"
+    if not text:
+        code, reason = "MissingLayerDigest", "Layer digest cannot be null"
+    return {"layerDigest": text, "failureCode": code, "failureReason": reason}
+
+
+async def _is_to_be_created(ctx: Context, key: RepositoryKey) -> bool:
+    """Whether the repository is missing, and comes to be by a creation template's word; raises RepositoryNotFoundException."""
+    if await find_repository(ctx.tx, key) is not None:
+        return False
+    if not await has_create_on_push(ctx.tx, key):
+        raise RepositoryNotFoundException.of(key)
+    await ctx.authorise("ecr:CreateRepository", [await guarded_repository(ctx.tx, key, "ecr:CreateRepository")])
+    return True
 
 
 async def _upload(ctx: Context, key: RepositoryKey, upload: str) -> tuple[str, str]:

@@ -6,22 +6,18 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from roadstead.core.oci.media_types import (
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    IMAGE_TYPES,
+    INDEX_TYPES,
+    MAX_MANIFEST_BYTES,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    UNPUSHED,
+)
 from roadstead.services.ecr.errors import InvalidParameterException
 from roadstead.services.ecr.keys import is_digest
-
-MAX_MANIFEST_BYTES = 4 * 1024 * 1024
-
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-OCI_ARTIFACT = "application/vnd.oci.artifact.manifest.v1+json"
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
-
-IMAGE_TYPES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST, OCI_ARTIFACT})
-INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_LIST})
-
-_UNPUSHED = ("foreign", "nondistributable")
-"""Marks of layer media types whose content is elsewhere (`urls`) and may be missing here."""
 
 
 class _Descriptor(msgspec.Struct, rename="camel"):
@@ -126,7 +122,7 @@ def _guess(document: _Document) -> str | None:
 
 
 def _is_elsewhere(descriptor: _Descriptor) -> bool:
-    return bool(descriptor.urls) and any(mark in descriptor.media_type for mark in _UNPUSHED)
+    return bool(descriptor.urls) and any(mark in descriptor.media_type for mark in UNPUSHED)
 
 
 def _invalid(constraint: str) -> InvalidParameterException:

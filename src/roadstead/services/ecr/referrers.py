@@ -27,7 +27,7 @@ class Referrer:
 async def referrers_of(
     tx: Transaction, key: RepositoryKey, subject: str, *, artifact_type: str | None, after: str, limit: int
 ) -> Sequence[Referrer]:
-    """Up to `limit` referrers by digest, beginning after the digest `after`."""
+    """Up to `limit` referrers by digest, those in the archive left out, beginning after the digest `after`."""
     stmt = (
         select(
             images.c.digest,
@@ -36,7 +36,7 @@ async def referrers_of(
             images.c.artifact_type,
             images.c.annotations,
         )
-        .where(within(images, key), images.c.subject == subject, images.c.digest > after)
+        .where(within(images, key), images.c.subject == subject, images.c.digest > after, images.c.status == "ACTIVE")
         .order_by(images.c.digest)
         .limit(limit)
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from roadstead.kernel.settings import Deployment
+from roadstead.services.ecr.blobs import RegistryStorage, unlink_all
+from roadstead.services.ecr.encryption import Encryption, checked_encryption
 from roadstead.services.ecr.errors import (
     InvalidParameterException,
     RepositoryAlreadyExistsException,
@@ -20,32 +22,69 @@ from roadstead.services.ecr.errors import (
 from roadstead.services.ecr.keys import RepositoryKey, is_repository_name
 from roadstead.services.ecr.mutability import Mutability, TagMutability
 from roadstead.services.ecr.paging import ecr_page, refuse_page_of_named
+from roadstead.services.ecr.quotas import RegistryLimits
+from roadstead.services.ecr.repository_events import emit_repository
 from roadstead.services.ecr.requests import (
     Response,
+    created_repository_resource,
+    place_of,
+    registry_id,
     repository_key,
     repository_resource,
     repository_resources,
-    require_own_registry,
+    request_tags,
 )
 from roadstead.services.ecr.resource_tags import checked_tags
-from roadstead.services.ecr.tables import blob_links, images, references, repositories, tags, uploads, within
+from roadstead.services.ecr.tables import (
+    catalog_data,
+    images,
+    lifecycle_preview_images,
+    lifecycle_previews,
+    place,
+    references,
+    registry_of,
+    repositories,
+    tags,
+    uploads,
+    within,
+    within_place,
+)
 from roadstead.services.operation import Context, operation
-from roadstead.store import Transaction
+from roadstead.store import Lookup, Transaction
 
 if TYPE_CHECKING:
     from types_boto3_ecr.type_defs import (
         CreateRepositoryRequestTypeDef,
         DeleteRepositoryRequestTypeDef,
         DescribeRepositoriesRequestTypeDef,
-        RepositoryTypeDef,
     )
 
 
-class Encryption(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """How a repository's content is to be encrypted, as CreateRepository was told."""
+_OF_REPOSITORY = (
+    tags,
+    references,
+    images,
+    uploads,
+    lifecycle_preview_images,
+    lifecycle_previews,
+    catalog_data,
+    repositories,
+)
+"""The tables whose rows go with their repository."""
 
-    encryption_type: str
-    kms_key: str | None = None
+_columns = repositories.c
+_SETTINGS = select(
+    _columns.account,
+    _columns.region,
+    _columns.repository,
+    _columns.created_at,
+    _columns.tag_mutability,
+    _columns.mutability_exclusions,
+    _columns.scan_on_push,
+    _columns.encryption,
+    _columns.tags,
+)
+_FOUND = Lookup(_SETTINGS.where(within_place(repositories)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +99,24 @@ class Repository:
     tags: Mapping[str, str]
     """Resource tags."""
 
-    def describe(self, deployment: Deployment) -> RepositoryTypeDef:
+    def describe(self, deployment: Deployment) -> Response:
         """The repository as the API prints it."""
-        described: RepositoryTypeDef = {
+        return {
             "repositoryArn": str(self.key.arn),
             "registryId": self.key.account,
             "repositoryName": self.key.name,
             "repositoryUri": f"{deployment.registry_host(self.key.account, self.key.region)}/{self.key.name}",
             "createdAt": self.created_at,
-            "imageTagMutability": self.mutability.setting.value,
             "imageScanningConfiguration": {"scanOnPush": self.scan_on_push},
             "encryptionConfiguration": msgspec.to_builtins(self.encryption),
+            **self.mutability.describe(),
         }
-        if self.mutability.exclusions:
-            described["imageTagMutabilityExclusionFilters"] = [
-                {"filterType": "WILDCARD", "filter": pattern} for pattern in self.mutability.exclusions
-            ]
-        return described
 
 
 async def find_repository(tx: Transaction, key: RepositoryKey) -> Repository | None:
     """The repository, or None."""
-    row = (await tx.execute(select(repositories).where(within(repositories, key)))).one_or_none()
-    return None if row is None else _repository(row)
+    rows = await tx.look_up(_FOUND, **place(key))
+    return _repository(rows[0]) if rows else None
 
 
 async def require_repository(tx: Transaction, key: RepositoryKey) -> Repository:
@@ -93,44 +127,64 @@ async def require_repository(tx: Transaction, key: RepositoryKey) -> Repository:
     return found
 
 
-@operation("ecr:CreateRepository", resources=repository_resource)
+async def list_repositories(tx: Transaction, registry: RepositoryKey, *, after: str, limit: int) -> Sequence[str]:
+    """Up to `limit` names of a registry's repositories in lexical order, after the name `after`; `registry` is any key of it."""
+    name = repositories.c.repository
+    stmt = select(name).where(registry_of(repositories, registry.account, registry.region), name > after)
+    return (await tx.execute(stmt.order_by(name).limit(limit))).scalars()
+
+
+async def insert_repository(
+    tx: Transaction,
+    repository: Repository,
+    limits: RegistryLimits,
+    *,
+    policy: str | None = None,
+    lifecycle_policy: str | None = None,
+) -> None:
+    """Store a new repository; the policies were checked. Raises LimitExceededException."""
+    account, region = repository.key.account, repository.key.region
+    present = select(func.count()).select_from(repositories).where(registry_of(repositories, account, region))
+    message = f"The registry with id '{account}' has all the repositories that it may have"
+    await limits.take(tx, "RepositoriesPerRegistry", (account, region), present, message)
+    due_at = None if lifecycle_policy is None else repository.created_at
+    more = {"policy": policy, "lifecycle_policy": lifecycle_policy, "lifecycle_due_at": due_at}
+    await tx.execute(insert(repositories).values(**_values(repository), **more))
+    emit_repository(tx, repository.key, "created")
+
+
+@operation("ecr:CreateRepository", resources=created_repository_resource, keys=request_tags)
 async def create_repository(ctx: Context, request: CreateRepositoryRequestTypeDef) -> Response:
     """Make a repository (API reference: CreateRepository)."""
-    key = repository_key(ctx, request, "CreateRepository")
+    key = repository_key(ctx, request)
     if not is_repository_name(key.name):
         raise InvalidParameterException.at("repositoryName", "must be 2 to 256 characters of a repository name")
     if await find_repository(ctx.tx, key) is not None:
         raise RepositoryAlreadyExistsException.of(key)
-    encryption = request.get("encryptionConfiguration") or {"encryptionType": "AES256"}
+    encryption = msgspec.convert(request.get("encryptionConfiguration") or {"encryptionType": "AES256"}, Encryption)
     scanning = request.get("imageScanningConfiguration") or {}
     repository = Repository(
         key=key,
         created_at=ctx.clock.now(),
-        mutability=Mutability.checked(
-            TagMutability(request.get("imageTagMutability", "MUTABLE")),
-            [exclusion["filter"] for exclusion in request.get("imageTagMutabilityExclusionFilters", [])],
-        ),
+        mutability=Mutability.requested(request),
         scan_on_push=scanning.get("scanOnPush", False),
-        encryption=msgspec.convert(encryption, Encryption),
+        encryption=checked_encryption(encryption),
         tags=checked_tags(request.get("tags", [])),
     )
-    await ctx.tx.execute(insert(repositories).values(_values(repository)))
-    ctx.emit("ecr.repository", str(key.arn), {"change": "created", "repository": key.name})
+    await insert_repository(ctx.tx, repository, ctx.component(RegistryStorage).limits)
     return {"repository": repository.describe(ctx.deployment)}
 
 
 @operation("ecr:DescribeRepositories", resources=repository_resources, reads=True)
 async def describe_repositories(ctx: Context, request: DescribeRepositoriesRequestTypeDef) -> Response:
     """Describe named repositories, or page through all by name (API reference: DescribeRepositories)."""
-    account = request.get("registryId") or ctx.account
+    account = registry_id(ctx, request)
     names = request.get("repositoryNames")
     refuse_page_of_named(request, "repositoryNames")
-    anywhere = RepositoryKey(account, ctx.region, names[0] if names else "*")
-    require_own_registry(ctx, account, "DescribeRepositories", anywhere.arn)
     if names is not None:
-        found = await _named(ctx.tx, account, ctx.region, names)
+        found = await _named(ctx.tx, account, place_of(ctx), names)
         return {"repositories": [repository.describe(ctx.deployment) for repository in found]}
-    stmt = select(repositories).where(repositories.c.account == account, repositories.c.region == ctx.region)
+    stmt = _SETTINGS.where(repositories.c.account == account, repositories.c.region == place_of(ctx))
     page = await ecr_page(ctx, request, "DescribeRepositories", stmt, [repositories.c.repository])
     response: Response = {"repositories": [_repository(row).describe(ctx.deployment) for row in page.rows]}
     if page.next_token is not None:
@@ -141,15 +195,16 @@ async def describe_repositories(ctx: Context, request: DescribeRepositoriesReque
 @operation("ecr:DeleteRepository", resources=repository_resource)
 async def delete_repository(ctx: Context, request: DeleteRepositoryRequestTypeDef) -> Response:
     """Remove a repository, with `force` also one that holds images (API reference: DeleteRepository)."""
-    key = repository_key(ctx, request, "DeleteRepository")
+    key = repository_key(ctx, request)
     repository = await require_repository(ctx.tx, key)
     if not request.get("force", False):
         image = await ctx.tx.execute(select(images.c.digest).where(within(images, key)).limit(1))
         if image.first() is not None:
             raise RepositoryNotEmptyException.of(key)
-    for table in (tags, references, images, blob_links, uploads, repositories):
+    await unlink_all(ctx.tx, key)
+    for table in _OF_REPOSITORY:
         await ctx.tx.execute(delete(table).where(within(table, key)))
-    ctx.emit("ecr.repository", str(key.arn), {"change": "deleted", "repository": key.name})
+    emit_repository(ctx.tx, key, "deleted")
     return {"repository": repository.describe(ctx.deployment)}
 
 
@@ -171,13 +226,13 @@ def _values(repository: Repository) -> dict[str, object]:
     }
 
 
-def _repository(row: Row[*tuple[object, ...]]) -> Repository:
-    fields = row._mapping  # pyright: ignore[reportPrivateUsage] - public in spite of its name
+def _repository(row: Sequence[Any]) -> Repository:
+    account, region, name, created_at, mutability, exclusions, scan_on_push, encryption, tags = row
     return Repository(
-        key=RepositoryKey(fields["account"], fields["region"], fields["repository"]),
-        created_at=fields["created_at"],
-        mutability=Mutability(TagMutability(fields["tag_mutability"]), tuple(fields["mutability_exclusions"])),
-        scan_on_push=bool(fields["scan_on_push"]),
-        encryption=msgspec.convert(fields["encryption"], Encryption),
-        tags=msgspec.convert(fields["tags"], dict[str, str]),
+        key=RepositoryKey(account, region, name),
+        created_at=created_at,
+        mutability=Mutability(TagMutability(mutability), tuple(exclusions)),
+        scan_on_push=bool(scan_on_push),
+        encryption=msgspec.convert(encryption, Encryption),
+        tags=msgspec.convert(tags, dict[str, str]),
     )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select, update
 
-from roadstead.kernel.arn import Arn, InvalidArn
 from roadstead.services.ecr.errors import (
     InvalidParameterException,
     InvalidTagParameterException,
@@ -15,7 +14,8 @@ from roadstead.services.ecr.errors import (
     TooManyTagsException,
 )
 from roadstead.services.ecr.keys import RepositoryKey
-from roadstead.services.ecr.requests import Response, require_own_registry, tagged_resource
+from roadstead.services.ecr.repository_events import emit_repository
+from roadstead.services.ecr.requests import Response, place_of, request_tags, tagged_repository, tagged_resource
 from roadstead.services.ecr.tables import repositories, within
 from roadstead.services.operation import Context, operation
 
@@ -50,39 +50,34 @@ def checked_tags(tags: Iterable[TagTypeDef], present: Mapping[str, str] | None =
 @operation("ecr:ListTagsForResource", resources=tagged_resource, reads=True)
 async def list_tags_for_resource(ctx: Context, request: ListTagsForResourceRequestTypeDef) -> Response:
     """The tags of a repository (API reference: ListTagsForResource)."""
-    key = _repository_of(ctx, request["resourceArn"], "ListTagsForResource")
+    key = _repository_of(ctx, request["resourceArn"])
     tags = await _tags_of(ctx, key)
     return {"tags": [{"Key": name, "Value": value} for name, value in tags.items()]}
 
 
-@operation("ecr:TagResource", resources=tagged_resource)
+@operation("ecr:TagResource", resources=tagged_resource, keys=request_tags)
 async def tag_resource(ctx: Context, request: TagResourceRequestTypeDef) -> Response:
     """Add or overwrite tags (API reference: TagResource)."""
-    key = _repository_of(ctx, request["resourceArn"], "TagResource")
+    key = _repository_of(ctx, request["resourceArn"])
     await _write(ctx, key, checked_tags(request["tags"], await _tags_of(ctx, key)))
     return {}
 
 
-@operation("ecr:UntagResource", resources=tagged_resource)
+@operation("ecr:UntagResource", resources=tagged_resource, keys=request_tags)
 async def untag_resource(ctx: Context, request: UntagResourceRequestTypeDef) -> Response:
     """Take tags away; those that are not there are no error (API reference: UntagResource)."""
-    key = _repository_of(ctx, request["resourceArn"], "UntagResource")
+    key = _repository_of(ctx, request["resourceArn"])
     gone = set(request["tagKeys"])
     kept = {name: value for name, value in (await _tags_of(ctx, key)).items() if name not in gone}
     await _write(ctx, key, kept)
     return {}
 
 
-def _repository_of(ctx: Context, text: str, operation_name: str) -> RepositoryKey:
-    try:
-        arn = Arn.parse(text)
-    except InvalidArn:
-        arn = None
-    kind, _, name = arn.resource.partition("/") if arn is not None else ("", "", "")
-    if arn is None or arn.service != "ecr" or kind != "repository" or not name or arn.region != ctx.region:
+def _repository_of(ctx: Context, text: str) -> RepositoryKey:
+    key = tagged_repository(text)
+    if key is None or key.region != place_of(ctx):
         raise InvalidParameterException.at("resourceArn", "Invalid ARN")
-    require_own_registry(ctx, arn.account, operation_name, arn)
-    return RepositoryKey(arn.account, arn.region, name)
+    return key
 
 
 async def _tags_of(ctx: Context, key: RepositoryKey) -> dict[str, str]:
@@ -94,4 +89,4 @@ async def _tags_of(ctx: Context, key: RepositoryKey) -> dict[str, str]:
 
 async def _write(ctx: Context, key: RepositoryKey, tags: Mapping[str, str]) -> None:
     await ctx.tx.execute(update(repositories).where(within(repositories, key)).values(tags=dict(tags)))
-    ctx.emit("ecr.repository", str(key.arn), {"change": "tagged", "repository": key.name})
+    emit_repository(ctx.tx, key, "tagged")

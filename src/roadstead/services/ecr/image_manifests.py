@@ -1,0 +1,120 @@
+"""BatchGetImage: manifests, those of upstream registries too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
+
+from roadstead.services.ecr.content import (
+    StoredManifest,
+    is_archived,
+    manifest_by_digest,
+    manifest_by_tag,
+)
+from roadstead.services.ecr.guarded import guarded_repository
+from roadstead.services.ecr.image_ids import Failure, ImageId, read_image_id
+from roadstead.services.ecr.keys import RepositoryKey
+from roadstead.services.ecr.pull_through import Allow, PullThrough
+from roadstead.services.ecr.pull_through_rules import rule_for
+from roadstead.services.ecr.pulls import PullRecorder
+from roadstead.services.ecr.repositories import require_repository
+from roadstead.services.ecr.requests import Response, repository_key, repository_resource
+from roadstead.services.ecr.upstream_client import UpstreamAccessDenied, UpstreamError, UpstreamTooManyRequests
+from roadstead.services.operation import Context, Outside, operation
+from roadstead.store import Transaction
+
+if TYPE_CHECKING:
+    from types_boto3_ecr.type_defs import BatchGetImageRequestTypeDef, ImageTypeDef
+
+
+_Fetched = Mapping[ImageId, Failure | None]
+"""What became of the images that an upstream was asked for: None where all is well."""
+
+
+async def _fetched(outside: Outside, request: BatchGetImageRequestTypeDef) -> _Fetched:
+    """Ask the upstream of a pull through cache rule, if there is one, for what is missing here or may be out of date."""
+    async with outside.store.snapshot() as tx:
+        ctx = await outside.context(tx)
+        key = repository_key(ctx, request)
+        if await rule_for(tx, key) is None:
+            return {}
+        image_ids = [each for each in map(read_image_id, request["imageIds"]) if isinstance(each, ImageId)]
+        here = {image_id: await _manifest(tx, key, image_id) for image_id in image_ids}
+
+    async def allow(tx: Transaction, action: str) -> None:
+        ctx = await outside.context(tx)
+        await ctx.authorise(action, [await guarded_repository(tx, key, action)])
+
+    cache = outside.component(PullThrough)
+    fetched: dict[ImageId, Failure | None] = {}
+    for image_id, manifest in here.items():
+        if manifest is None:
+            fetched[image_id] = await _fetch(cache, key, image_id, allow)
+        elif image_id.tag is not None and cache.is_stale(key, image_id.tag, manifest.checked_at):
+            await cache.refresh(key, image_id.tag, allow)
+    return fetched
+
+
+@operation("ecr:BatchGetImage", resources=repository_resource, before=_fetched, reads=True)
+async def batch_get_image(ctx: Context, request: BatchGetImageRequestTypeDef) -> Response:
+    """Manifests by digest or tag; what can't be had is listed as a failure (API reference: BatchGetImage)."""
+    key = repository_key(ctx, request)
+    await require_repository(ctx.tx, key)
+    fetched = cast(_Fetched, ctx.prepared)
+    found: list[ImageTypeDef] = []
+    failures: list[Mapping[str, object]] = []
+    for image_id in map(read_image_id, request["imageIds"]):
+        if isinstance(image_id, Failure):
+            outcome = image_id
+        else:
+            outcome = fetched.get(image_id) or await _get(ctx, key, image_id, request.get("acceptedMediaTypes"))
+        if isinstance(outcome, Failure):
+            failures.append(outcome.describe())
+        elif outcome not in found:
+            found.append(outcome)
+    return {"images": found, "failures": failures}
+
+
+async def _fetch(cache: PullThrough, key: RepositoryKey, image_id: ImageId, allow: Allow) -> Failure | None:
+    """Fetch an image from its upstream; the failure that is to be told, if there is one."""
+    try:
+        await cache.fetch(key, image_id.tag or image_id.digest or "", allow)
+    except UpstreamAccessDenied as error:
+        return Failure(image_id, "UpstreamAccessDenied", str(error))
+    except UpstreamTooManyRequests as error:
+        return Failure(image_id, "UpstreamTooManyRequests", str(error))
+    except UpstreamError as error:
+        return Failure(image_id, "UpstreamUnavailable", str(error))
+    return None
+
+
+async def _get(
+    ctx: Context, key: RepositoryKey, image_id: ImageId, accepted: Sequence[str] | None
+) -> ImageTypeDef | Failure:
+    manifest = await _manifest(ctx.tx, key, image_id)
+    if manifest is None:
+        return await _missing(ctx.tx, key, image_id)
+    if accepted is not None and manifest.media_type not in accepted:
+        return Failure.not_found(image_id)
+    if image_id.digest not in (None, manifest.digest):
+        return Failure.tag_mismatch(image_id)
+    ctx.component(PullRecorder).pulled(key, manifest.digest, ctx.principal.identity_arn)
+    identified = ImageId(manifest.digest, image_id.tag)
+    return {
+        "registryId": key.account,
+        "repositoryName": key.name,
+        "imageId": identified.describe(),
+        "imageManifest": manifest.content.decode(),
+        "imageManifestMediaType": manifest.media_type,
+    }
+
+
+async def _manifest(tx: Transaction, key: RepositoryKey, image_id: ImageId) -> StoredManifest | None:
+    if image_id.tag is not None:
+        return await manifest_by_tag(tx, key, image_id.tag)
+    return await manifest_by_digest(tx, key, image_id.digest or "")
+
+
+async def _missing(tx: Transaction, key: RepositoryKey, image_id: ImageId) -> Failure:
+    archived = await is_archived(tx, key, image_id.tag or image_id.digest or "")
+    return Failure.archived(image_id) if archived else Failure.not_found(image_id)
