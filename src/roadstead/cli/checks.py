@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 from roadstead.cli.failure import CommandFailed
 from roadstead.cli.settings import Config
-
-_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")
+from roadstead.kernel.regions import is_region
 
 
 def check(config: Config) -> None:
@@ -24,12 +22,25 @@ def check(config: Config) -> None:
         )
     if len(config.account) != 12 or not config.account.isdecimal():
         raise CommandFailed(f"--account takes twelve digits, not {config.account!r}")
-    if not _REGION.fullmatch(config.region):
+    if not is_region(config.region):
         raise CommandFailed(f"--region takes a name such as us-east-1, not {config.region!r}")
     if (config.state or config.peers) and config.database is None:
         raise CommandFailed("several servers need one database that all of them reach: add --database postgresql://…")
+    if config.gc_grace < 0:
+        raise CommandFailed(f"--gc-grace takes seconds, not {config.gc_grace}")
+    if config.blobs is not None:
+        _check_blobs(config.blobs)
     if config.iam_quotas:
         _check_quotas(config.iam_quotas)
+
+
+def _check_blobs(url: str) -> None:
+    from roadstead.store.blobs.opening import BucketUrl, InvalidBlobUrl
+
+    try:
+        BucketUrl.parse(url)
+    except InvalidBlobUrl as error:
+        raise CommandFailed(f"--blobs: {error}") from error
 
 
 def _check_quotas(quotas: Mapping[str, int]) -> None:

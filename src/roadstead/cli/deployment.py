@@ -34,9 +34,9 @@ async def run(data: Path, config: Config, *, profile: bool, ready: Callable[[], 
     settings = await _settings(data, config)
     if not _server_runs(data) and (problem := port_problem(config)):
         raise CommandFailed(problem)
-    write_config(data, config)
     view = view_of_terminal()
     supervisor = await _supervisor(data, specs(data, config, settings), settings, view)
+    write_config(data, config)
     stop, keep = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -54,8 +54,6 @@ async def run(data: Path, config: Config, *, profile: bool, ready: Callable[[], 
                 view.say(ready_text(data, config, time.monotonic() - started))
                 ready()
                 await supervisor.run_until(stop)
-        except AlreadySupervised as error:
-            raise CommandFailed(str(error)) from error
         except ProcessFailed as error:
             await supervisor.stop()
             if not containers_run(settings):
@@ -85,8 +83,6 @@ async def recover(data: Path, config: Config) -> None:
             supervisor = await _supervisor(data, wanted, settings, view)
             try:
                 await supervisor.start()
-            except AlreadySupervised as error:
-                raise CommandFailed(str(error)) from error
             except ProcessFailed as error:
                 problem = str(error)
                 continue
@@ -96,17 +92,28 @@ async def recover(data: Path, config: Config) -> None:
         raise CommandFailed(f"tasks were killed, because they could not be stopped in order: {problem}")
 
 
-async def _settings(data: Path, config: Config) -> RuntimeSettings:
-    """The engines' settings, once the engines are installed; raises CommandFailed, also when another supervisor is at work."""
+def refuse_second(data: Path) -> None:
+    """Raise CommandFailed while a supervisor is at work on the directory."""
     supervisor = read_status(data).supervisor
     if supervisor is not None:
         raise CommandFailed(str(AlreadySupervised(data, supervisor)))
+
+
+async def _settings(data: Path, config: Config) -> RuntimeSettings:
+    """The engines' settings, once the engines are installed; raises CommandFailed, also when another supervisor is at work."""
+    refuse_second(data)
     return runtime_settings(data, config, await installed_engines(config))
 
 
 async def _supervisor(data: Path, wanted: list[ProcessSpec], settings: RuntimeSettings, view: View) -> Supervisor:
+    """A supervisor that has the data directory, with containerd's settings written; raises CommandFailed."""
+    supervisor = Supervisor(data, wanted, on_change=view.changed)
+    try:
+        await supervisor.take()
+    except AlreadySupervised as error:
+        raise CommandFailed(str(error)) from error
     await asyncio.to_thread(containerd.write, settings)
-    return Supervisor(data, wanted, on_change=view.changed)
+    return supervisor
 
 
 def _server_runs(data: Path) -> bool:

@@ -18,12 +18,12 @@ from roadstead.engines.installer import Attempt
 app = App(name="engines", help="List, install and locate the engines that Roadstead supervises.")
 
 Group = Literal["engine", "kubernetes", "peer"]
-_COLUMNS = ("engine", "group", "wanted", "found", "provider", "what it does")
+_COLUMNS = ("engine", "group", "wanted", "found", "provider", "what it does", "comes from")
 
 
 @app.command(name="list")
 async def list_engines() -> int:
-    """Show every engine: its version, where it comes from, or why it is not there yet."""
+    """Show every engine: its version and where that is from, or why it is not there yet; and where it can come from."""
     try:
         rows = await _rows(Catalog.load())
     except EngineError as error:
@@ -87,7 +87,7 @@ async def _rows(catalog: Catalog) -> list[tuple[str, ...]]:
         recipe = catalog.recipe(name)
         found, refused = await catalog.find(name)
         present = (found.version, found.provider) if found else ("-", _reasons(refused))
-        rows.append((name, recipe.group, recipe.version, *present, recipe.summary))
+        rows.append((name, recipe.group, recipe.version, *present, recipe.summary, ", ".join(catalog.sources(name))))
     return rows
 
 

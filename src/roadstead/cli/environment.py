@@ -12,7 +12,8 @@ from roadstead.cli.settings import DataOption, resolve_data
 from roadstead.server.files import Credentials, read_credentials
 
 
-def _read(data: DataOption) -> Credentials:
+def read_key(data: DataOption) -> Credentials:
+    """The generated administrator of a data directory; raises CommandFailed."""
     where = resolve_data(data)
     try:
         return read_credentials(where)
@@ -24,7 +25,7 @@ def _read(data: DataOption) -> Credentials:
 
 def env(*, data: DataOption = None) -> None:
     """Print shell exports that point AWS clients here: eval "$(roadstead env)"."""
-    found = _read(data)
+    found = read_key(data)
     variables = {
         "AWS_ENDPOINT_URL": found.endpoint,
         "AWS_REGION": found.region,
@@ -41,6 +42,6 @@ def credentials(*, data: DataOption = None) -> None:
 
     Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
     """
-    found = _read(data)
+    found = read_key(data)
     document = {"Version": 1, "AccessKeyId": found.access_key_id, "SecretAccessKey": found.secret_access_key}
     sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")

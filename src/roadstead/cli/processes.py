@@ -11,6 +11,7 @@ from pathlib import Path
 from roadstead import __version__
 from roadstead.agent.ecs.logs.bound import guard_argv
 from roadstead.agent.runtime.config import EnginePaths, RuntimeSettings
+from roadstead.cli import settings_file
 from roadstead.cli.settings import Config, agent_socket, run_directory
 from roadstead.engines.cache import InstalledEngine
 from roadstead.engines.supervise import HttpCheck, ProcessSpec, UnixSocketCheck
@@ -67,7 +68,7 @@ def specs(data: Path, config: Config, settings: RuntimeSettings) -> list[Process
         ProcessSpec(
             name=SERVER,
             argv=(*program, "server", "--data", str(data)),
-            revision=f"{__version__} {config}",
+            revision=f"{__version__} {config} {settings_file.revision(data, config)}",
             check=api,
             ready_within=30.0,
             stop_timeout=15.0,

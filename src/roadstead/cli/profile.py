@@ -1,4 +1,4 @@
-"""The AWS profile `roadstead` in the user's own files, and no other profile.
+"""The AWS profile `roadstead` in the user's own files, one for each account that is made, and no other profile.
 
 Source: https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html
 """
@@ -15,22 +15,20 @@ from roadstead.server.files import Credentials
 NAME = "roadstead"
 
 
-def write_profile(credentials: Credentials, home: Path | None = None) -> None:
+def write_profile(credentials: Credentials, home: Path | None = None, *, name: str = NAME) -> None:
     """Put endpoint, region and keys under the profile's name; every other line of the files stays as it is, and so does their owner.
 
     The files are those of whoever typed the command, behind sudo too.
     """
-    folder = (home or person_home()) / ".aws"
-    config = Path(os.environ.get("AWS_CONFIG_FILE") or folder / "config")
-    shared = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or folder / "credentials")
+    config, shared = _files(home)
     _replace_section(
         config,
-        f"profile {NAME}",
+        f"profile {name}",
         {"region": credentials.region, "endpoint_url": credentials.endpoint, "output": "json"},
     )
     _replace_section(
         shared,
-        NAME,
+        name,
         {
             "aws_access_key_id": credentials.access_key_id,
             "aws_secret_access_key": credentials.secret_access_key,
@@ -38,10 +36,28 @@ def write_profile(credentials: Credentials, home: Path | None = None) -> None:
     )
 
 
+def has_profile(name: str, home: Path | None = None) -> bool:
+    """Whether the files have a profile of this name."""
+    config, shared = _files(home)
+    sections = ((config, f"profile {name}"), (shared, name))
+    return any(path.exists() and _section(section).search(path.read_text()) for path, section in sections)
+
+
+def _files(home: Path | None) -> tuple[Path, Path]:
+    folder = (home or person_home()) / ".aws"
+    config = Path(os.environ.get("AWS_CONFIG_FILE") or folder / "config")
+    return config, Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or folder / "credentials")
+
+
+def _section(name: str) -> re.Pattern[str]:
+    """A section of an INI file, up to the next one."""
+    return re.compile(rf"^\[{re.escape(name)}\][^\n]*\n(?:(?!\[).*\n?)*", re.MULTILINE)
+
+
 def with_section(text: str, section: str, values: dict[str, str]) -> str:
     """`text` of an INI file with one section replaced, or added at the end."""
     body = f"[{section}]\n" + "".join(f"{name} = {value}\n" for name, value in values.items())
-    pattern = re.compile(rf"^\[{re.escape(section)}\][^\n]*\n(?:(?!\[).*\n?)*", re.MULTILINE)
+    pattern = _section(section)
     if pattern.search(text):
         return pattern.sub(lambda _: body, text, count=1)
     separator = "" if not text or text.endswith("\n\n") else "\n" if text.endswith("\n") else "\n\n"

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter
 
+from roadstead.cli import settings_file
 from roadstead.cli.checks import check
 from roadstead.cli.failure import CommandFailed
 from roadstead.cli.settings import (
+    BlobsOption,
     Config,
+    ConfigOption,
     DatabaseOption,
     DataOption,
+    GraceOption,
     NotUpYet,
     StateOption,
+    absolute,
     read_config,
     resolve_data,
     write_config,
@@ -30,6 +36,9 @@ def server(
     listen: Annotated[str | None, Parameter(help="HOST:PORT of the API and the registry.")] = None,
     database: DatabaseOption = None,
     state: StateOption = None,
+    config: ConfigOption = None,
+    blobs: BlobsOption = None,
+    gc_grace: GraceOption = None,
 ) -> None:
     """Run a server in the foreground, as its data directory says; options change that.
 
@@ -41,17 +50,31 @@ def server(
     from roadstead.server.settings import ServerSettings
 
     where = resolve_data(data)
-    config = _config(where, listen, database, state)
+    known = _config(
+        where,
+        listen=listen,
+        database=database,
+        state=state,
+        config_file=config,
+        blobs=blobs,
+        gc_grace=gc_grace,
+    )
+    of_file = settings_file.read(where, known)
     settings = ServerSettings(
         data_dir=where,
-        host=config.host,
-        port=config.port,
-        account=config.account,
-        region=config.region,
-        fargate_runtime=config.fargate_runtime,
-        database=config.database,
-        state=Path(config.state) if config.state else None,
-        iam_quotas=config.iam_quotas,
+        host=known.host,
+        port=known.port,
+        account=known.account,
+        region=known.region,
+        fargate_runtime=known.fargate_runtime,
+        database=known.database,
+        state=Path(known.state) if known.state else None,
+        iam_quotas=known.iam_quotas,
+        audit_megabytes=known.audit_megabytes,
+        upstreams=of_file.upstreams,
+        ecr=of_file.ecr,
+        blobs=known.blobs,
+        gc_grace=timedelta(seconds=known.gc_grace),
     )
     try:
         run_server(settings)
@@ -59,12 +82,21 @@ def server(
         raise CommandFailed(str(error), error.status) from error
 
 
-def _config(data: Path, listen: str | None, database: str | None, state: Path | None) -> Config:
+def _config(
+    data: Path,
+    *,
+    listen: str | None,
+    database: str | None,
+    state: Path | None,
+    config_file: Path | None,
+    blobs: str | None,
+    gc_grace: int | None,
+) -> Config:
     """The settings in the data directory, changed by those that were given; they are written there when there are none yet."""
     try:
         known = read_config(data)
     except NotUpYet as error:
-        if not (listen or database or state):
+        if not (listen or database or state or config_file or blobs):
             raise CommandFailed(str(error)) from error
         known = None
     base = known or Config()
@@ -72,7 +104,10 @@ def _config(data: Path, listen: str | None, database: str | None, state: Path | 
         base,
         listen=listen or base.listen,
         database=database or base.database,
-        state=str(state.expanduser().resolve()) if state else base.state,
+        state=absolute(state) or base.state,
+        config_file=absolute(config_file) or base.config_file,
+        blobs=blobs or base.blobs,
+        gc_grace=base.gc_grace if gc_grace is None else gc_grace,
     )
     check(config)
     if known is None:

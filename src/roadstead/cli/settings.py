@@ -9,10 +9,13 @@ from typing import Annotated, Literal
 import msgspec
 from cyclopts import Parameter
 
+from roadstead.audit.settings import KEPT_MEGABYTES
 from roadstead.kernel.ids import directory_tag
-from roadstead.kernel.settings import DEFAULT_ACCOUNT, DEFAULT_LISTEN, DEFAULT_REGION
+from roadstead.kernel.settings import DEFAULT_ACCOUNT, DEFAULT_GC_GRACE, DEFAULT_LISTEN, DEFAULT_REGION
 
 FILE = "config.json"
+SETTINGS_FILE = "roadstead.toml"
+"""What the user writes into the data directory, beside what `up` was told."""
 FargateRuntime = Literal["gvisor", "runc"]
 
 
@@ -46,6 +49,19 @@ StateOption = Annotated[
         help="The directory of master key and blobs, shared by the servers of one database; by default in --data.",
     ),
 ]
+BlobsOption = Annotated[
+    str | None,
+    Parameter(
+        name="--blobs",
+        help="s3://BUCKET/PREFIX for the registry's content (?endpoint=URL&region=NAME&profile=NAME&reads=presigned); by default in --state.",
+    ),
+]
+GraceOption = Annotated[
+    int | None,
+    Parameter(
+        name="--gc-grace", help="Seconds that the registry keeps content which nothing refers to; by default a day."
+    ),
+]
 PeersOption = Annotated[
     tuple[str, ...],
     Parameter(
@@ -64,13 +80,29 @@ QuotasOption = Annotated[
     ),
 ]
 
+AuditOption = Annotated[
+    int,
+    Parameter(name="--audit-megabytes", help="How much of the audit trail is kept on each server; 0 keeps none."),
+]
+
+
+ConfigOption = Annotated[
+    Path | None,
+    Parameter(
+        name="--config",
+        help="A TOML file with upstreams for services that Roadstead does not have, and quotas; by default roadstead.toml in --data.",
+    ),
+]
+
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A deployment's settings.
 
     `database` is a URL, None for SQLite below the data directory. `state` is the directory of master key and blobs that servers of
     one database share, None for one below the data directory; `peers` are the endpoints of those other servers. `iam_quotas` are
-    those that differ from AWS's defaults.
+    those that differ from AWS's defaults. `audit_megabytes` bounds the audit trail; 0 keeps none. `config_file` is the file of further
+    settings, None for roadstead.toml in the data directory. `blobs` is where the registry's content is, None for `state`; `gc_grace` are
+    the seconds that it keeps what nothing refers to.
     """
 
     listen: str = DEFAULT_LISTEN
@@ -81,6 +113,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     state: str | None = None
     peers: tuple[str, ...] = ()
     iam_quotas: dict[str, int] = {}
+    audit_megabytes: int = KEPT_MEGABYTES
+    config_file: str | None = None
+    blobs: str | None = None
+    gc_grace: int = DEFAULT_GC_GRACE
 
     @property
     def host(self) -> str:
@@ -118,6 +154,19 @@ def write_config(data: Path, config: Config) -> None:
     temporary = data / f".{FILE}.{os.getpid()}"
     temporary.write_bytes(msgspec.json.format(msgspec.json.encode(config)))
     temporary.replace(data / FILE)
+
+
+def settings_file(data: Path, config: Config) -> Path | None:
+    """The file of a deployment's further settings, upstreams among them; None when there is none."""
+    if config.config_file is not None:
+        return Path(config.config_file)
+    own = data / SETTINGS_FILE
+    return own if own.exists() else None
+
+
+def absolute(path: Path | None) -> str | None:
+    """A path as it is kept: what was given is relative to where the command was typed."""
+    return str(path.expanduser().resolve()) if path is not None else None
 
 
 def run_directory(data: Path) -> Path:

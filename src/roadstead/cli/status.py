@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -10,7 +11,29 @@ from cyclopts import Parameter
 
 from roadstead.cli.failure import CommandFailed
 from roadstead.cli.settings import DataOption, NotUpYet, read_config, resolve_data
-from roadstead.engines.supervise import State, read_status
+from roadstead.engines.supervise import ChildRecord, State, read_status
+
+
+class _Process(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    name: str
+    state: State
+    since: datetime
+    pid: int | None
+    restarts: int
+    adopted: bool
+    last_exit: int | None
+    reason: str
+
+
+class _Document(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    ready: bool
+    data: str
+    endpoint: str
+    account: str
+    region: str
+    fargate_runtime: str
+    supervisor: int | None
+    processes: tuple[_Process, ...]
 
 
 def status(
@@ -27,15 +50,16 @@ def status(
     now = read_status(where)
     ready = now.supervisor is not None and all(c.state is State.READY for c in now.children)
     if json:
-        document = {
-            "ready": ready,
-            "data": str(where),
-            "endpoint": config.endpoint,
-            "account": config.account,
-            "region": config.region,
-            "fargateRuntime": config.fargate_runtime,
-            **msgspec.to_builtins(now),
-        }
+        document = _Document(
+            ready=ready,
+            data=str(where),
+            endpoint=config.endpoint,
+            account=config.account,
+            region=config.region,
+            fargate_runtime=config.fargate_runtime,
+            supervisor=now.supervisor,
+            processes=tuple(_process(child) for child in now.children),
+        )
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
     else:
         from rich.console import Console
@@ -50,3 +74,16 @@ def status(
         console.print(table)
     if not ready:
         raise SystemExit(1)
+
+
+def _process(child: ChildRecord) -> _Process:
+    return _Process(
+        name=child.name,
+        state=child.state,
+        since=child.since,
+        pid=child.process.pid if child.process else None,
+        restarts=child.restarts,
+        adopted=child.adopted,
+        last_exit=child.last_exit,
+        reason=child.reason,
+    )

@@ -7,19 +7,26 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from roadstead.audit.settings import KEPT_MEGABYTES
+from roadstead.cli import settings_file
 from roadstead.cli.checks import check, read_quotas
 from roadstead.cli.failure import require_root
 from roadstead.cli.settings import (
+    AuditOption,
+    BlobsOption,
     Config,
+    ConfigOption,
     DatabaseOption,
     DataOption,
     FargateRuntime,
+    GraceOption,
     PeersOption,
     QuotasOption,
     StateOption,
+    absolute,
     resolve_data,
 )
-from roadstead.kernel.settings import DEFAULT_ACCOUNT, DEFAULT_LISTEN, DEFAULT_REGION
+from roadstead.kernel.settings import DEFAULT_ACCOUNT, DEFAULT_GC_GRACE, DEFAULT_LISTEN, DEFAULT_REGION
 
 
 def up(
@@ -35,33 +42,44 @@ def up(
     state: StateOption = None,
     peers: PeersOption = (),
     iam_quotas: QuotasOption = (),
+    audit_megabytes: AuditOption = KEPT_MEGABYTES,
+    config: ConfigOption = None,
+    blobs: BlobsOption = None,
+    gc_grace: GraceOption = None,
 ) -> None:
     """Start Roadstead on this host and keep it running; needs root."""
     require_root()
     where = resolve_data(data)
-    config = Config(
+    settings = Config(
         listen=listen,
         account=account,
         region=region,
         fargate_runtime=fargate_runtime,
         database=database,
-        state=str(state.expanduser().resolve()) if state else None,
+        state=absolute(state),
         peers=peers,
         iam_quotas=read_quotas(iam_quotas),
+        audit_megabytes=audit_megabytes,
+        config_file=absolute(config),
+        blobs=blobs,
+        gc_grace=DEFAULT_GC_GRACE if gc_grace is None else gc_grace,
     )
-    check(config)
+    check(settings)
+    settings_file.check(where, settings)
 
     def work(ready: Callable[[], None]) -> None:
         import asyncio
 
         from roadstead.cli.deployment import run
 
-        asyncio.run(run(where, config, profile=profile, ready=ready))
+        asyncio.run(run(where, settings, profile=profile, ready=ready))
 
     if detach:
+        from roadstead.cli.deployment import refuse_second
         from roadstead.cli.detach import detached
         from roadstead.engines.supervise import log_path
 
+        refuse_second(where)  # before anything is written to the log, which is the other one's
         detached(work, log_path(where, "up"))
     else:
         work(lambda: None)

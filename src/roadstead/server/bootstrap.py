@@ -6,22 +6,20 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from sqlalchemy import delete
 
 from roadstead.access.master_key import MasterKey
-from roadstead.access.tables import access_keys, inline_policies, users
 from roadstead.kernel.clock import Clock
 from roadstead.kernel.ids import hex_id
 from roadstead.kernel.settings import INTERNAL_ACCOUNT, Deployment
 from roadstead.server.files import Credentials, write_secret
+from roadstead.services.accounts.api import ensure_default_account
 from roadstead.services.ec2.api import default_network
-from roadstead.services.iam.api import IssuedKey, first_key, user_with_key
+from roadstead.services.iam.api import ADMINISTRATOR, IssuedKey, first_key, remove_user, user_with_key
 from roadstead.store import Store, Transaction
 from roadstead.wire.identity import AgentIdentity
 
 CREDENTIALS_FILE = "credentials.json"
 AGENT_FILE = "agent.json"
-_ADMINISTRATOR = "admin"
 T = TypeVar("T", bound=msgspec.Struct)
 _EVERYTHING = msgspec.json.encode(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
@@ -70,7 +68,7 @@ async def _ensure_administrator(
             write_secret(path, changed)
         return
     key = await _fresh_user(
-        store, master, clock, account=deployment.account, name=_ADMINISTRATOR, path="/", policy=_EVERYTHING, keep=shared
+        store, master, clock, account=deployment.account, name=ADMINISTRATOR, path="/", policy=_EVERYTHING, keep=shared
     )
     write_secret(
         path,
@@ -88,8 +86,14 @@ async def _ensure_agent(store: Store, master: MasterKey, deployment: Deployment,
     path = deployment.data_dir / AGENT_FILE
     known = _read(path, AgentIdentity)
     if known is not None:
-        if (known.endpoint, known.region) != (deployment.endpoint, deployment.region):
-            write_secret(path, msgspec.structs.replace(known, endpoint=deployment.endpoint, region=deployment.region))
+        current = msgspec.structs.replace(
+            known,
+            endpoint=deployment.endpoint,
+            region=deployment.region,
+            relay_key=master.relay_key(known.host_id).hex(),
+        )
+        if current != known:
+            write_secret(path, current)
         return
     host_id = f"h-{hex_id(17)}"
     key = await _fresh_user(
@@ -103,6 +107,7 @@ async def _ensure_agent(store: Store, master: MasterKey, deployment: Deployment,
             region=deployment.region,
             access_key_id=key.access_key_id,
             secret_access_key=key.secret_access_key,
+            relay_key=master.relay_key(host_id).hex(),
         ),
     )
 
@@ -118,7 +123,8 @@ async def _fresh_user(
     policy: str,
     keep: bool = False,
 ) -> IssuedKey:
-    """A generated user with a new key; one that is left of a lost file is replaced, and its key is void from now on.
+    """A generated user with a new key; one that is left of a lost file is replaced, with all that belongs to it: its key is void, and
+    nothing that was attached to it limits or arms the new one.
 
     With `keep`, the user that is there already is left alone, if it has a key that works.
     """
@@ -126,15 +132,7 @@ async def _fresh_user(
     async def work(tx: Transaction) -> IssuedKey:
         if keep and (known := await first_key(tx, master=master, account=account, name=name)) is not None:
             return known
-        await tx.execute(delete(access_keys).where(access_keys.c.account == account, access_keys.c.user_name == name))
-        await tx.execute(
-            delete(inline_policies).where(
-                inline_policies.c.account == account,
-                inline_policies.c.entity_kind == "user",
-                inline_policies.c.entity_name == name,
-            )
-        )
-        await tx.execute(delete(users).where(users.c.account == account, users.c.user_name == name))
+        await remove_user(tx, account, name)
         return await user_with_key(
             tx, master=master, account=account, name=name, path=path, policy=policy, now=clock.now()
         )
@@ -150,9 +148,10 @@ def _read(path: Path, kind: type[T]) -> T | None:
 
 
 async def ensure_deployment(store: Store, deployment: Deployment) -> None:
-    """Make the default network of the default account and region."""
+    """Make the row of the default account, and its default network in the default region."""
 
     async def work(tx: Transaction) -> None:
+        await ensure_default_account(tx, deployment, tx.clock.now())
         await default_network(tx, account=deployment.account, region=deployment.region)
 
     await store.run(work)

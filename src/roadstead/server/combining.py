@@ -29,20 +29,25 @@ class CombiningTransport:
     def write(self, data: bytes) -> None:
         """Send `data` at the end of this step, or now when much is waiting."""
         if not self._held:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         self._held.append(data)
         self._size += len(data)
         if self._size > MAX_HELD:
-            self._flush()
+            self.flush()
+
+    def write_now(self, data: bytes) -> None:
+        """Send what waits and `data`, without waiting for the end of this step."""
+        self.flush()
+        self._inner.write(data)
 
     def write_eof(self) -> None:
         """Send what waits, then the end of the stream."""
-        self._flush()
+        self.flush()
         self._inner.write_eof()
 
     def close(self) -> None:
         """Send what waits, then close."""
-        self._flush()
+        self.flush()
         self._inner.close()
 
     def abort(self) -> None:
@@ -51,7 +56,8 @@ class CombiningTransport:
         self._size = 0
         self._inner.abort()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send what waits."""
         if self._held:
             data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
             self._held.clear()

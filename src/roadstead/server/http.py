@@ -1,42 +1,252 @@
-"""uvicorn's HTTP protocol with what it does not have: a time-out for slow request heads, and one write for a whole answer."""
+"""uvicorn's HTTP protocol with what it does not have: time-outs for slow request heads and slow readers, one write for a whole answer, the
+headers of relays, which say from which VPC a connection is, and answers to requests that came before in the very same bytes.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, ClassVar
+import os
+from functools import partial
+from typing import Any, ClassVar, Protocol, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from roadstead.access.arrival import VPC
+from roadstead.registry.http import SEND_FILE, ClientGone
+from roadstead.registry.repeats import REPEAT
 from roadstead.server.combining import CombiningTransport
+from roadstead.server.repeats import Name, Repeats
+from roadstead.server.sending import send_part
+from roadstead.wire.relayed import SIGNATURE, BadRelayHeader, read_relay_header
+
+
+class RelayKeys(Protocol):
+    """What hosts' relays sign with (`access.master_key.MasterKey`)."""
+
+    def relay_key(self, host_id: str) -> bytes:
+        """The key of a host's relays."""
+        ...
 
 
 class PatientHttpProtocol(HttpToolsProtocol):
-    """Closes a connection whose request head does not arrive in `head_seconds`."""
+    """Closes a connection whose request head does not arrive in `head_seconds`, or whose answer waits for `stall_seconds`."""
 
     head_seconds: ClassVar[float] = 20.0
     """How long a client may take for a request's line and headers."""
 
+    stall_seconds: ClassVar[float] = 60.0
+    """How long a client may leave an answer waiting, once as much of it is ready as is kept for a connection (64 KiB)."""
+
+    relay_keys: ClassVar[RelayKeys | None] = None
+    """None where no relay is listened to."""
+
+    repeats: ClassVar[Repeats | None] = None
+    """None where every request is made anew."""
+
+    _begun: bytes | None = None
+    """What came of a relay's header so far; None once it is clear whether there is one."""
+    _vpc = ""
+    _begun_requests = 0
+    _is_within = False
+    """Whether a request has begun and not ended."""
+    _lacks_head = True
+    """Whether a request's head is awaited, or the rest of one."""
+    _answered_at = 0.0
+    """When a request was last answered that came before."""
     _head_timer: asyncio.TimerHandle | None = None
+    _stall_timer: asyncio.TimerHandle | None = None
+    _room: asyncio.Future[None] | None = None
+    """Resolves when the socket takes more of a file, or the client is gone."""
 
     def connection_made(self, transport: Any) -> None:
         """A client connected: its first head is awaited."""
-        super().connection_made(CombiningTransport(transport, asyncio.get_running_loop()))  # type: ignore[arg-type]
+        self._combining = CombiningTransport(transport, asyncio.get_running_loop())
+        super().connection_made(self._combining)  # type: ignore[arg-type]
+        if self.relay_keys is not None:
+            self._begun = b""
         self._await_head()
 
+    def data_received(self, data: bytes) -> None:
+        """Bytes of requests, and before the first of them perhaps a relay's header."""
+        if self._begun is not None:
+            data = self._after_header(self._begun + data)
+            if not data:
+                return
+        name = self._name(data)
+        if name is not None and self._answer_again(name):
+            return
+        before = self._begun_requests
+        super().data_received(data)
+        came = self._begun_requests - before
+        if came == 1 and name is not None and not self._is_within:
+            self._remember(name)
+        if came and self._lacks_head:
+            self._await_head()
+
     def on_message_begin(self) -> None:
-        """The first byte of a request came: the whole head is awaited."""
-        self._await_head()
+        """The first byte of a request came."""
+        self._begun_requests += 1
+        self._is_within = self._lacks_head = True
         super().on_message_begin()
+        if self._vpc:
+            self.scope[VPC] = self._vpc  # type: ignore[literal-required]
 
     def on_headers_complete(self) -> None:
         """The head is here."""
+        self._lacks_head = False
         self._stop_timer()
         super().on_headers_complete()
+        self.scope[SEND_FILE] = partial(self._send_file, self.cycle)  # type: ignore[literal-required]
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of a body.
+
+        uvicorn gathers pieces in a buffer, of which it gives a copy away, and stops to read until that was taken. A piece that comes alone
+        is passed on as it is, while the next one is read.
+        """
+        if self.parser is not None and not self.parser.should_upgrade():
+            cycle = self.cycle
+            gathered: bytes | bytearray = cycle.body
+            if not gathered and not cycle.response_complete:
+                cycle.body = body  # type: ignore[assignment]
+                cycle.message_event.set()
+                return
+            if isinstance(gathered, bytes):
+                cycle.body = bytearray(gathered)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._is_within = False
+        super().on_message_complete()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing came for so long, unless it was answered without a task."""
+        left = self._answered_at + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+        else:
+            super().timeout_keep_alive_handler()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
         self._stop_timer()
+        self._stop_stall_timer()
+        self._go_on_sending()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than we answer."""
+        self._stop_stall_timer()
+        self._stall_timer = asyncio.get_running_loop().call_later(self.stall_seconds, self._drop)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """It caught up."""
+        self._stop_stall_timer()
+        super().resume_writing()
+
+    async def _send_file(self, cycle: RequestResponseCycle, file: int, offset: int, count: int) -> None:
+        """Send `count` bytes of an open file as the body of the answer that has begun, past all buffers. Raises ClientGone."""
+        await self._drain()
+        socket = self.transport.get_extra_info("socket").fileno()
+        cycle.expected_content_length -= count
+        while count:
+            if cycle.disconnected or self.transport.is_closing():
+                raise ClientGone
+            try:
+                sent = await send_part(socket, file, offset, count)
+            except BlockingIOError:
+                await self._wait_for_room(socket)
+                continue
+            except ConnectionError as error:
+                self.transport.abort()
+                raise ClientGone from error
+            if not sent:
+                self.transport.abort()
+                raise EOFError("a file that is being sent has become shorter")
+            offset += sent
+            count -= sent
+            await asyncio.sleep(0)  # others have their turn
+
+    async def _drain(self) -> None:
+        """Return when everything that was written is with the kernel."""
+        self._combining.flush()
+        self._combining.set_write_buffer_limits(high=0)
+        try:
+            if self.flow.write_paused:
+                await self.flow.drain()
+        finally:
+            self._combining.set_write_buffer_limits()
+
+    async def _wait_for_room(self, socket: int) -> None:
+        self._room = self.loop.create_future()
+        own = os.dup(socket)  # the transport has the other one
+        try:
+            self.loop.add_writer(own, self._go_on_sending)
+            async with asyncio.timeout(self.stall_seconds):
+                await self._room
+        except TimeoutError as error:
+            self._drop()
+            raise ClientGone from error
+        finally:
+            self.loop.remove_writer(own)
+            os.close(own)
+            self._room = None
+
+    def _go_on_sending(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+
+    def _name(self, data: bytes) -> Name | None:
+        """The name of a request that may come again, where nothing else is under way on this connection."""
+        if self.repeats is None or self._is_within or self.client is None:
+            return None
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if (cycle is not None and not cycle.response_complete) or self.flow.write_paused or self.transport.is_closing():
+            return None
+        return self.repeats.name(self.client[0], self._vpc, data)
+
+    def _answer_again(self, name: Name) -> bool:
+        answer = self.repeats.answer(name, self.server_state.default_headers) if self.repeats is not None else None
+        if answer is None:
+            return False
+        self._stop_timer()
+        self._answered_at = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        self.server_state.total_requests += 1
+        self._combining.write_now(answer)
+        return True
+
+    def _remember(self, name: Name) -> None:
+        """Let whoever answers the request that is whole now say what answers it again."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if self.repeats is not None and cycle is not None and cycle.scope is self.scope and cycle.keep_alive:
+            self.scope[REPEAT] = partial(self.repeats.keep, name)  # type: ignore[literal-required]
+
+    def _after_header(self, data: bytes) -> bytes:
+        """What follows the relay's header, empty while that is not whole; a header that no relay of ours made ends the connection."""
+        if not (data.startswith(SIGNATURE) or SIGNATURE.startswith(data)):
+            self._begun = None
+            return data
+        try:
+            relayed = read_relay_header(data)
+        except BadRelayHeader:
+            self.transport.abort()
+            return b""
+        if relayed is None:
+            self._begun = data
+            return b""
+        if self.relay_keys is None or not relayed.is_by(self.relay_keys.relay_key(relayed.host)):
+            self.transport.abort()
+            return b""
+        self._begun = None
+        self._vpc = relayed.vpc
+        self.client = (relayed.address, relayed.port)
+        return data[relayed.size :]
 
     def _await_head(self) -> None:
         self._stop_timer()
@@ -47,5 +257,13 @@ class PatientHttpProtocol(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
 
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
     def _give_up(self) -> None:
         self.transport.close()
+
+    def _drop(self) -> None:
+        self.transport.abort()

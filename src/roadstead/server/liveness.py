@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import structlog
 
@@ -22,11 +21,23 @@ _RELEASE_SECONDS = 2.0
 _log = structlog.get_logger("server")
 
 
+class HeldLinks(Protocol):
+    """The links of this server."""
+
+    async def reconnect(self) -> None:
+        """Ask everyone to connect again."""
+        ...
+
+    async def settle(self) -> None:
+        """Take back what is still said of links that went. Raises StoreError."""
+        ...
+
+
 class Liveness:
     """Entering it forgets the links of this server's last life; while it lasts, the lease is renewed.
 
-    A server that others took for dead, because it was stopped or cut off for longer than LIFE, calls `reconnect`: what the
-    store says of its links was cleared meanwhile.
+    A server that others took for dead, because it was stopped or cut off for longer than LIFE, has its links made again: what
+    the store says of them was cleared meanwhile. With each sign of life it settles what it could not write when links went.
     """
 
     def __init__(self, store: Store, name: str) -> None:
@@ -35,7 +46,7 @@ class Liveness:
         self._holder = LeaseHolder(store, name)
         self._lease: Lease | None = None
         self._renewing: asyncio.Task[None] | None = None
-        self.reconnect: Callable[[], Awaitable[None]] | None = None
+        self.links: HeldLinks | None = None
 
     @property
     def presence(self) -> Presence:
@@ -99,8 +110,10 @@ class Liveness:
             except StaleLease:
                 self._lease = None
             else:
+                if self.links is not None:
+                    await self.links.settle()
                 return
         _log.warning("others took this server for dead")
         await self._begin()
-        if self.reconnect is not None:
-            await self.reconnect()
+        if self.links is not None:
+            await self.links.reconnect()

@@ -47,7 +47,7 @@ async def _serve(settings: ServerSettings) -> None:
     try:
         async with running_server(settings) as server:
             with listening(settings.host, settings.port) as listener:
-                http = stop.http = HttpServer(uvicorn_config(server.app), server.links.drain)
+                http = stop.http = HttpServer(uvicorn_config(server.app, server.relay_keys), server.links.drain)
                 database = server.store.url.partition("@")[2] or "sqlite"
                 _log.info("listening", endpoint=server.deployment.endpoint, database=database, name=settings.name)
                 async with beside(http, models_loading):

@@ -1,4 +1,4 @@
-"""The database and the master key that fits it."""
+"""The database, the master key that fits it, and the place for blobs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from roadstead.kernel.clock import Clock
 from roadstead.server.errors import MISCONFIGURED, UNAVAILABLE, ServerFailed
 from roadstead.server.settings import ServerSettings
 from roadstead.store import Store, open_store
-from roadstead.store.errors import DatabaseTooNew, StoreUnavailable
+from roadstead.store.blobs import BlobError, BlobStore, DiskBlobStore
+from roadstead.store.errors import StoreUnavailable, UnsuitableDatabase
 
 PATIENCE = 20.0
 """Seconds that a server waits at its start for a database that is away."""
@@ -36,7 +37,7 @@ async def open_migrated(settings: ServerSettings, clock: Clock, *, patience: flo
             if loop.time() >= until:
                 raise ServerFailed(f"no database: {text}", UNAVAILABLE) from error
             _log.warning("the database is away", error=text)
-        except DatabaseTooNew as error:
+        except UnsuitableDatabase as error:
             raise ServerFailed(str(error), MISCONFIGURED) from error
         except ValueError as error:
             raise ServerFailed(f"the database URL is wrong: {error}", MISCONFIGURED) from error
@@ -75,3 +76,20 @@ async def unlock(store: Store, path: Path, clock: Clock) -> tuple[MasterKey, Sea
         ) from error
     except MasterKeyError as error:
         raise ServerFailed(f"{error} (master key: {path})", MISCONFIGURED) from error
+
+
+async def open_blobs(settings: ServerSettings, store: Store) -> BlobStore:
+    """Where the registry's content is; raises ServerFailed for a bucket that can't be reached."""
+    if settings.blobs is None:
+        return DiskBlobStore(settings.state_dir / "blobs")
+    from roadstead.store.blobs.opening import BucketUrl, InvalidBlobUrl, open_bucket  # brings what a disk does without
+
+    try:
+        blobs = await asyncio.to_thread(open_bucket, BucketUrl.parse(settings.blobs), store)
+    except InvalidBlobUrl as error:
+        raise ServerFailed(str(error), MISCONFIGURED) from error
+    try:
+        await blobs.reach()
+    except BlobError as error:
+        raise ServerFailed(f"no access to {settings.blobs}: {error}", UNAVAILABLE) from error
+    return blobs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
 from collections.abc import AsyncGenerator
 
@@ -27,6 +28,7 @@ async def models_loading() -> AsyncGenerator[None]:
             if enough.is_set():
                 return
             service_model(name)
+        gc.freeze()  # what is loaded stays: the collector need not walk a million objects of models every now and then
 
     loading = asyncio.create_task(asyncio.to_thread(load), name="models")
     try:

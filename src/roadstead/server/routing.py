@@ -5,27 +5,32 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
+import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from roadstead.services.iam.api import ISSUERS
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-Question = Callable[[], Awaitable[bool]]
+Question = Callable[[], Awaitable[str]]
+"""What is wrong; empty when nothing is."""
 
 HEALTH = "/_roadstead/health"
 READY = "/_roadstead/ready"
 METRICS = "/metrics"
+
 _SIGNED = b"AWS4-HMAC-SHA256"
 
 
 class Router:
     """The server's ASGI application.
 
-    `/v2/` belongs to the registry unless the request is signed as AWS requests are; websockets go by the longest path prefix.
-    Health and readiness name the `instance`, so that no other deployment on the same port passes for this one.
+    `/v2/` belongs to the registry and `/metrics` to the metrics unless the request is signed as AWS requests are; websockets go by the
+    longest path prefix. Health and readiness name the `instance`, so that no other deployment on the same port passes for this one.
     """
 
     def __init__(
@@ -33,6 +38,7 @@ class Router:
         *,
         gateway: App,
         registry: App,
+        issuers: App,
         links: Mapping[str, App],
         metrics: CollectorRegistry,
         healthy: Question,
@@ -41,9 +47,10 @@ class Router:
     ) -> None:
         self._gateway = gateway
         self._registry = registry
+        self._issuers = issuers
         self._links = sorted(links.items(), key=lambda item: -len(item[0]))
         self._metrics = metrics
-        self._instance = instance.encode()
+        self._instance = instance
         self._questions = {HEALTH: healthy, READY: ready}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,15 +65,21 @@ class Router:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         if path in self._questions and scope["method"] == "GET":
-            well = await self._questions[path]()
-            body = b'{"status":"%s","instance":"%s"}' % (b"ok" if well else b"unavailable", self._instance)
-            await _answer(send, 200 if well else 503, b"application/json", body)
-        elif path == METRICS and scope["method"] == "GET":
+            await _answer(send, *self._state(await self._questions[path]()))
+        elif path == METRICS and scope["method"] == "GET" and not _is_signed(scope):
             await _answer(send, 200, CONTENT_TYPE_LATEST.encode(), generate_latest(self._metrics))
+        elif path.startswith(ISSUERS):
+            await self._issuers(scope, receive, send)
         elif (path == "/v2" or path.startswith("/v2/")) and not _is_signed(scope):
             await self._registry(scope, receive, send)
         else:
             await self._gateway(scope, receive, send)
+
+    def _state(self, wrong: str) -> tuple[int, bytes, bytes]:
+        document = {"status": "unavailable" if wrong else "ok", "instance": self._instance}
+        if wrong:
+            document["reason"] = wrong
+        return 503 if wrong else 200, b"application/json", msgspec.json.encode(document)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         for prefix, app in self._links:

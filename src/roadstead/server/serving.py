@@ -13,7 +13,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 import uvicorn
 
 from roadstead.server.errors import UNAVAILABLE, ServerFailed
-from roadstead.server.http import PatientHttpProtocol
+from roadstead.server.http import PatientHttpProtocol, RelayKeys
+from roadstead.server.repeats import Repeats
 
 DRAIN_SECONDS = 5
 """How long requests under way may take to finish."""
@@ -22,11 +23,19 @@ _KEEP_ALIVE_SECONDS = 75
 _BACKLOG = 2048
 
 
-def uvicorn_config(app: object) -> uvicorn.Config:
-    """How uvicorn serves our application: no access log (the edges log), patient but not for ever."""
+def uvicorn_config(app: object, keys: RelayKeys) -> uvicorn.Config:
+    """How uvicorn serves our application: no access log (the edges log), patient but not for ever.
+
+    `keys` are those of relays.
+    """
+
+    class Protocol(PatientHttpProtocol):
+        relay_keys = keys
+        repeats = Repeats()
+
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
-        http=PatientHttpProtocol,
+        http=Protocol,
         ws="websockets-sansio",
         lifespan="off",
         access_log=False,
@@ -81,6 +90,9 @@ class HttpServer(uvicorn.Server):
         """See uvicorn; websockets are told to go before their connections are cut."""
         for server in self.servers:
             server.close()
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, PatientHttpProtocol):
+                connection.shutdown()  # what ends while links are closed has its connection closed too
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LINKS_SECONDS):
                 await self._close_links()

@@ -11,7 +11,7 @@ from roadstead.access.resource import KeyValues, Named
 from roadstead.kernel.arn import Arn
 from roadstead.kernel.clock import Clock
 from roadstead.kernel.settings import PARTITION, Deployment
-from roadstead.store import Event, Transaction
+from roadstead.store import Event, Store, Transaction
 
 
 class Authorise(Protocol):
@@ -36,6 +36,10 @@ class Context:
     authorise: Authorise
     components: Mapping[type, object]
     """Further things of the server that a few operations need, by their type: the blob store, the sealer."""
+    prepared: object = None
+    """What the operation's `before` found out."""
+    service: str = ""
+    """The service whose operation this is, where several share a function: `ecr-public`."""
 
     def emit(self, topic: str, resource: str, payload: Mapping[str, object] | None = None) -> None:
         """Record an event that becomes visible exactly when this transaction commits."""
@@ -49,16 +53,60 @@ class Context:
 
     def component(self, kind: type[T]) -> T:
         """The server's component of this type."""
-        value = self.components[kind]
-        if not isinstance(value, kind):
-            raise TypeError(f"component {kind.__name__} has type {type(value).__name__}")
-        return value
+        return _component(self.components, kind)
 
 
 T = TypeVar("T")
+
+
+def _component(components: Mapping[type, object], kind: type[T]) -> T:
+    value = components[kind]
+    if not isinstance(value, kind):
+        raise TypeError(f"component {kind.__name__} has type {type(value).__name__}")
+    return value
+
+
+class Vouched(Protocol):
+    """What the `before` of an operation that nobody signs finds out: the principal that the request proved in its own way."""
+
+    @property
+    def principal(self) -> Principal:
+        """Who it is for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What an operation has outside of a transaction, where it may wait for others: for a network, for a long computation."""
+
+    store: Store
+    clock: Clock
+    deployment: Deployment
+    components: Mapping[type, object]
+    caller: Callable[[], Awaitable[Principal]]
+    """Who signed the request; raises AuthenticationError."""
+    authorised: Callable[[], Awaitable[Principal]]
+    """The same, once it is known that the signer may do the operation; raises AccessDenied too."""
+    context: Callable[[Transaction], Awaitable[Context]]
+    """The request in a transaction of `store`, which ends before anything is waited for; raises what `authorised` does."""
+
+    def component(self, kind: type[T]) -> T:
+        """The server's component of this type."""
+        return _component(self.components, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Afterwards:
+    """What an operation that reads has left to do when its snapshot has ended: to move bytes, to commit. `work` returns the response."""
+
+    work: Callable[[], Awaitable[Mapping[str, object]]]
+
+
 Handler = Callable[[Context, Any], Awaitable[Any]]
+"""Returns the response, or with `reads` an Afterwards."""
 Resources = Callable[[Context, Any], Awaitable[Sequence[Named]]]
 Keys = Callable[[Context, Any], Awaitable[KeyValues]]
+Before = Callable[[Outside, Any], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +123,8 @@ class Operation:
     """True when the operation writes nothing and may run in a read-only snapshot."""
     authorised: bool
     """False for the few operations that every signed caller may use (GetCallerIdentity)."""
+    before: Before | None
+    signed: bool
 
 
 OPERATIONS: dict[str, Operation] = {}
@@ -89,12 +139,16 @@ def operation(
     keys: Keys | None = None,
     reads: bool = False,
     authorised: bool = True,
+    before: Before | None = None,
+    signed: bool = True,
 ) -> Callable[[Handler], Handler]:
     """Declare the function below as the operation `service:Operation`.
 
     `resources` reads what the request names, in the request's transaction (`*` without it), each resource with its own condition keys and
     policy where it has them; `keys` reads the condition keys of the request itself (`aws:RequestTag/…`, `ecs:task-definition`); `action` is
-    the IAM action where it is not the operation's own name.
+    the IAM action where it is not the operation's own name. `before` is what must be waited for outside of the operation's transaction, and
+    comes before it: its result is `ctx.prepared`. With `signed=False` the request's proof is no signature, but what `before` returns,
+    which is `Vouched`.
     """
 
     def declare(handler: Handler) -> Handler:
@@ -108,6 +162,8 @@ def operation(
             keys=keys,
             reads=reads,
             authorised=authorised,
+            before=before,
+            signed=signed,
         )
         return handler
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,16 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     rows = {line.split("\t")[0]: line.split("\t") for line in capsys.readouterr().out.splitlines()}
     assert rows["runc"][3:5] == ["1.9.9", "path"]
     assert rows["pause"][3:5] == ["-", "no pause on PATH"]
+    assert rows["runc"][6].endswith(", package runc")
+
+
+def test_list_tells_that_no_official_release_is_pinned(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(engines.app, "list") == 0
+    rows = {line.split("\t")[0]: line.split("\t") for line in capsys.readouterr().out.splitlines()}
+    assert re.fullmatch(
+        r"this machine, official release \(none is pinned for \w+\), Go build( \(no Go toolchain on PATH\))?",
+        rows["containerd"][6],
+    )
 
 
 def test_path(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

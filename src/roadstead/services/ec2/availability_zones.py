@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from roadstead.services.ec2.describe import Field, keep, refuse_dry_run
+from roadstead.services.ec2.describe import Field, keep, refuse_dry_run, region_key
 from roadstead.services.ec2.errors import InvalidParameterValue
 from roadstead.services.ec2.zones import zone_id, zone_names
 from roadstead.services.operation import Context, operation
@@ -36,7 +36,7 @@ _FIELDS: dict[str, Field[Zone]] = {
 }
 
 
-@operation("ec2:DescribeAvailabilityZones", reads=True)
+@operation("ec2:DescribeAvailabilityZones", keys=region_key, reads=True)
 async def describe_availability_zones(ctx: Context, request: DescribeAvailabilityZonesRequestTypeDef) -> Shape:
     """The region's zones."""
     refuse_dry_run(cast(Shape, request))

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Column, RowMapping, Select, Table, select
 
+from roadstead.access.resource import KeyValues
 from roadstead.services.ec2.errors import (
     DryRunOperation,
     InvalidNextToken,
@@ -80,6 +81,12 @@ async def described(
         raise InvalidNextToken("The token is invalid.") from error
     values = [kind.of(row._mapping) for row in found.rows]  # pyright: ignore[reportPrivateUsage] - public in spite of its name
     return _filtered(values, request, kind), found.next_token
+
+
+async def region_key(ctx: Context, request: object) -> KeyValues:
+    """`ec2:Region`, which every action of EC2 has."""
+    del request
+    return {"ec2:Region": ctx.region}
 
 
 def refuse_dry_run(request: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import select
 
-from roadstead.services.ec2.describe import Kind, described, response, truth
+from roadstead.services.ec2.describe import Kind, described, region_key, response, truth
 from roadstead.services.ec2.records import NetworkInterface, interface_of
 from roadstead.services.ec2.tables import network_interfaces, security_groups, subnets
 from roadstead.services.operation import Context, operation
@@ -48,7 +48,7 @@ KIND = Kind[NetworkInterface](
 )
 
 
-@operation("ec2:DescribeNetworkInterfaces", reads=True)
+@operation("ec2:DescribeNetworkInterfaces", keys=region_key, reads=True)
 async def describe_network_interfaces(ctx: Context, request: DescribeNetworkInterfacesRequestTypeDef) -> Shape:
     """Network interfaces by ids or filters."""
     found, token = await described(ctx, cast(Shape, request), "DescribeNetworkInterfaces", KIND)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import Select
 
 from roadstead.services.ec2.default_network import ensure_default_network
-from roadstead.services.ec2.describe import Kind, described, response
+from roadstead.services.ec2.describe import Kind, described, region_key, response
 from roadstead.services.ec2.errors import NotFound
 from roadstead.services.ec2.records import SecurityGroup, security_group_of
 from roadstead.services.ec2.tables import security_groups
@@ -61,7 +61,7 @@ KIND = Kind[SecurityGroup](
 )
 
 
-@operation("ec2:DescribeSecurityGroups")
+@operation("ec2:DescribeSecurityGroups", keys=region_key)
 async def describe_security_groups(ctx: Context, request: DescribeSecurityGroupsRequestTypeDef) -> Shape:
     """Security groups by ids, by names in the default VPC, or by filters."""
     vpc_id = await ensure_default_network(ctx.tx, account=ctx.account, region=ctx.region)

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from roadstead.core.network.addresses import usable_addresses
 from roadstead.services.ec2.default_network import ensure_default_network
-from roadstead.services.ec2.describe import Kind, described, response, truth
+from roadstead.services.ec2.describe import Kind, described, region_key, response, truth
 from roadstead.services.ec2.records import Subnet, subnet_of
 from roadstead.services.ec2.tables import network_interfaces, subnets
 from roadstead.services.operation import Context, operation
@@ -46,7 +46,7 @@ KIND = Kind[Subnet](
 )
 
 
-@operation("ec2:DescribeSubnets")
+@operation("ec2:DescribeSubnets", keys=region_key)
 async def describe_subnets(ctx: Context, request: DescribeSubnetsRequestTypeDef) -> Shape:
     """Subnets by ids or filters."""
     await ensure_default_network(ctx.tx, account=ctx.account, region=ctx.region)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from roadstead.services.ec2.default_network import ensure_default_network
-from roadstead.services.ec2.describe import Kind, described, response, truth
+from roadstead.services.ec2.describe import Kind, described, region_key, response, truth
 from roadstead.services.ec2.records import Vpc, vpc_of
 from roadstead.services.ec2.tables import vpcs
 from roadstead.services.operation import Context, operation
@@ -38,7 +38,7 @@ KIND = Kind[Vpc](
 )
 
 
-@operation("ec2:DescribeVpcs")
+@operation("ec2:DescribeVpcs", keys=region_key)
 async def describe_vpcs(ctx: Context, request: DescribeVpcsRequestTypeDef) -> Shape:
     """VPCs by ids or filters."""
     await ensure_default_network(ctx.tx, account=ctx.account, region=ctx.region)

@@ -17,6 +17,7 @@ from roadstead.core.lifecycle.states import Connectivity, DesiredStatus, HealthS
 from roadstead.core.lifecycle.task import connected, measured_health
 from roadstead.kernel.settings import INTERNAL_ACCOUNT
 from roadstead.services.ecs import instance_rows, task_rows
+from roadstead.services.ecs.guarded import guarded_arn
 from roadstead.services.ecs.instance_rows import INACTIVE, INSTANCE_TOPIC
 from roadstead.services.ecs.payloads import ROLE_TYPES, CredentialsIssuer, Payloads, build, credentials
 from roadstead.services.ecs.reconciliation import (
@@ -48,6 +49,7 @@ __all__ = [
     "credentials_to_refresh",
     "expire_task",
     "forget_instances",
+    "guarded_arn",
     "instance_for_session",
     "manifest",
     "mark_acked",

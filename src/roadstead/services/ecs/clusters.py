@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Table, bindparam, delete, func, insert, select, update
 
+from roadstead.access.resource import KeyValues, Named
 from roadstead.core.lifecycle.states import TaskStatus
 from roadstead.kernel.arn import Arn
 from roadstead.services.ecs import tag_rows
@@ -16,6 +17,14 @@ from roadstead.services.ecs.errors import (
     ClusterContainsTasksException,
     ClusterNotFoundException,
     InvalidParameterException,
+)
+from roadstead.services.ecs.guarded import (
+    authorise_tags,
+    capacity_providers,
+    guarded,
+    guarded_each,
+    named_cluster,
+    request_tags,
 )
 from roadstead.services.ecs.identifiers import NAME, cluster_arn, cluster_name
 from roadstead.services.ecs.paging import ecs_page, listed
@@ -62,26 +71,38 @@ _TASKS = Lookup(
 )
 
 
-async def _created(ctx: Context, request: CreateClusterRequestTypeDef) -> Sequence[Arn | str]:
-    return [cluster_arn(ctx, request.get("clusterName") or "default")]
+def _new(ctx: Context, request: CreateClusterRequestTypeDef) -> Arn:
+    return cluster_arn(ctx, request.get("clusterName") or "default")
 
 
-async def _described(ctx: Context, request: DescribeClustersRequestTypeDef) -> Sequence[Arn | str]:
+async def _created(ctx: Context, request: CreateClusterRequestTypeDef) -> Sequence[Named]:
+    return [guarded(ctx.tx, _new(ctx, request))]
+
+
+async def _creation_keys(ctx: Context, request: Mapping[str, Any]) -> KeyValues:
+    configuration: Shape = request.get("configuration") or {}
+    storage: Shape = configuration.get("managedStorageConfiguration") or {}
+    key: str | None = storage.get("fargateEphemeralStorageKmsKeyId")
+    return {
+        **await request_tags(ctx, request),
+        **capacity_providers(ctx, request.get("capacityProviders") or ()),
+        **({"ecs:fargate-ephemeral-storage-kms-key": key} if key else {}),
+    }
+
+
+async def _described(ctx: Context, request: DescribeClustersRequestTypeDef) -> Sequence[Named]:
     names = [cluster_name(ctx, reference) for reference in request.get("clusters") or ["default"]]
-    return [cluster_arn(ctx, name or "*") for name in names]
+    return guarded_each(ctx.tx, [cluster_arn(ctx, name or "*") for name in names])
 
 
-async def _deleted(ctx: Context, request: DeleteClusterRequestTypeDef) -> Sequence[Arn | str]:
-    return [cluster_arn(ctx, cluster_name(ctx, request["cluster"]) or "*")]
-
-
-@operation("ecs:CreateCluster", resources=_created)
+@operation("ecs:CreateCluster", resources=_created, keys=_creation_keys)
 async def create_cluster(ctx: Context, request: CreateClusterRequestTypeDef) -> Shape:
     """Make a cluster, or return the active one of this name as it is."""
     name = request.get("clusterName") or "default"
     if not NAME.fullmatch(name):
         raise InvalidParameterException("Cluster name contains invalid characters.")
     tags = tag_rows.checked(request.get("tags"))
+    await authorise_tags(ctx, "CreateCluster", _new(ctx, request), request)
     known = await cluster_by_name(ctx.tx, ctx.account, ctx.region, name)
     if known is not None and known.status == ACTIVE:
         return {"cluster": await _view(ctx, known, include=("TAGS", "SETTINGS", "CONFIGURATIONS"))}
@@ -122,7 +143,7 @@ async def list_clusters(ctx: Context, request: ListClustersRequestTypeDef) -> Sh
     return listed("clusterArns", [str(cluster_arn(ctx, row.name)) for row in found.rows], found.next_token)
 
 
-@operation("ecs:DeleteCluster", resources=_deleted)
+@operation("ecs:DeleteCluster", resources=named_cluster)
 async def delete_cluster(ctx: Context, request: DeleteClusterRequestTypeDef) -> Shape:
     """Make an empty cluster INACTIVE."""
     row = await active_cluster(ctx, request["cluster"])

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import insert, select
 
+from roadstead.access.resource import Named
 from roadstead.core.lifecycle.states import StopCode, TaskStatus
 from roadstead.core.lifecycle.stopping import INSTANCE_DEREGISTERED
 from roadstead.core.lifecycle.task import abandon
 from roadstead.core.placement.expressions import InvalidExpression, parse
-from roadstead.kernel.arn import Arn
 from roadstead.kernel.ids import hex_id
 from roadstead.kernel.settings import INTERNAL_ACCOUNT
 from roadstead.services.ecs import clusters, instance_rows, tag_rows, task_rows
 from roadstead.services.ecs.errors import ClientException, ClusterNotFoundException, InvalidParameterException
-from roadstead.services.ecs.identifiers import cluster_arn, cluster_name, member_of
+from roadstead.services.ecs.guarded import authorise_tags, guarded_each, members, named_cluster, request_tags
+from roadstead.services.ecs.identifiers import cluster_name, member_of
 from roadstead.services.ecs.launch import candidate
 from roadstead.services.ecs.paging import ecs_page, listed
 from roadstead.services.ecs.records import (
@@ -49,17 +50,12 @@ ZONE = "ecs.availability-zone"
 _INSTANCE_ID = re.compile(r'"instanceId"\s*:\s*"(m?i-[0-9a-f]{8,32})"')
 
 
-async def _cluster(ctx: Context, request: Mapping[str, str]) -> Sequence[Arn | str]:
-    return [cluster_arn(ctx, cluster_name(ctx, request.get("cluster")) or "*")]
+async def _instances(ctx: Context, request: Mapping[str, Any]) -> Sequence[Named]:
+    arns = members(ctx, "container-instance", request, request.get("containerInstances") or [None])
+    return guarded_each(ctx.tx, arns)
 
 
-async def _instances(ctx: Context, request: Mapping[str, Any]) -> Sequence[Arn | str]:
-    cluster = cluster_name(ctx, request.get("cluster")) or "*"
-    named: list[str] = request.get("containerInstances") or [request.get("containerInstance") or "*"]
-    return [ctx.arn("ecs", f"container-instance/{cluster}/{each.rsplit('/', 1)[-1]}") for each in named]
-
-
-@operation("ecs:RegisterContainerInstance", resources=_cluster)
+@operation("ecs:RegisterContainerInstance", resources=named_cluster, keys=request_tags)
 async def register_container_instance(ctx: Context, request: RegisterContainerInstanceRequestTypeDef) -> Shape:
     """Announce an instance's agent, or announce it again (`containerInstanceArn`, or the same `clientToken`).
 
@@ -67,6 +63,8 @@ async def register_container_instance(ctx: Context, request: RegisterContainerIn
     """
     cluster = await _cluster_to_join(ctx, request.get("cluster"))
     given = cast(Shape, request)
+    anyone = ctx.arn("ecs", f"container-instance/{cluster.name}/*")
+    await authorise_tags(ctx, "RegisterContainerInstance", anyone, given)
     known = await _known(ctx, cluster, request.get("containerInstanceArn"), given.get("clientToken"))
     row = _announced(ctx, cluster, given, known)
     if known is None:
@@ -81,7 +79,7 @@ async def register_container_instance(ctx: Context, request: RegisterContainerIn
     return {"containerInstance": await _view(ctx, row, with_tags=True)}
 
 
-@operation("ecs:DeregisterContainerInstance", resources=_instances)
+@operation("ecs:DeregisterContainerInstance", resources=named_cluster)
 async def deregister_container_instance(ctx: Context, request: DeregisterContainerInstanceRequestTypeDef) -> Shape:
     """Take an instance out of its cluster; with `force` its tasks are given up."""
     cluster = await clusters.active_cluster(ctx, request.get("cluster"))
@@ -131,7 +129,7 @@ async def describe_container_instances(ctx: Context, request: DescribeContainerI
     return {"containerInstances": found, "failures": failures}
 
 
-@operation("ecs:ListContainerInstances", resources=_cluster, reads=True)
+@operation("ecs:ListContainerInstances", resources=named_cluster, reads=True)
 async def list_container_instances(ctx: Context, request: ListContainerInstancesRequestTypeDef) -> Shape:
     """ARNs by id; `filter` is an expression of the cluster query language. A page may hold fewer than asked for after filtering."""
     cluster = await clusters.active_cluster(ctx, request.get("cluster"))

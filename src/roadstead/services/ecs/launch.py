@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -36,6 +37,8 @@ from roadstead.store import Transaction
 
 Shape = dict[str, Any]
 FARGATE = "FARGATE"
+AGENT_ABSENCE = timedelta(minutes=1)
+"""How long the pool's agent may have been away for tasks to be placed on it all the same."""
 CAPACITY_UNAVAILABLE = (
     "Capacity is unavailable at this time. Please try again later or in a different availability zone"
 )
@@ -90,7 +93,7 @@ async def launch_one(ctx: Context, launch: Launch, provider: str | None) -> Task
     groups = {} if launch.is_fargate else await groups_by_instance(ctx.tx, list(rows))
     id = hex_id()
     chosen = choose(
-        [candidate(row, groups.get(row.arn, {})) for row in rows.values()],
+        [_candidate_for(ctx, launch, row, groups.get(row.arn, {})) for row in rows.values()],
         _demand(launch),
         tie_break=lambda each: hash((id, each.id)),
     )
@@ -101,6 +104,14 @@ async def launch_one(ctx: Context, launch: Launch, provider: str | None) -> Task
         return await _insert(ctx, launch, instance, id, provider)
     except (ec2.SubnetFull, NoInterface):
         return [{"arn": instance.arn, "reason": "RESOURCE:ENI"}] if not launch.is_fargate else [_no_capacity()]
+
+
+def _candidate_for(ctx: Context, launch: Launch, row: InstanceRecord, groups: Mapping[str, int]) -> Candidate:
+    """Fargate hides from its users that an agent or a server starts anew: the pool's agent takes the task when it is back."""
+    known = candidate(row, groups)
+    if launch.is_fargate and ctx.clock.now() - row.agent_seen_at < AGENT_ABSENCE:
+        return replace(known, agent_connected=True)
+    return known
 
 
 def candidate(row: InstanceRecord, groups: Mapping[str, int]) -> Candidate:

@@ -39,7 +39,7 @@ async def read(ctx: Context, request: Shape) -> tuple[Launch, list[str | None]]:
 
     Raises ECS's errors, and access denied where a role may not be passed.
     """
-    count = request.get("count") or 1
+    count = request.get("count", 1)
     if not 1 <= count <= MAX_COUNT:
         raise InvalidParameterException(f"count must be between 1 and {MAX_COUNT}.")
     cluster = await clusters.active_cluster(ctx, request.get("cluster"))

@@ -21,6 +21,7 @@ from roadstead.core.lifecycle.task import (
 from roadstead.kernel.arn import Arn
 from roadstead.services.ecs import task_rows
 from roadstead.services.ecs.errors import InvalidParameterException
+from roadstead.services.ecs.guarded import named_cluster
 from roadstead.services.ecs.identifiers import cluster_name
 from roadstead.services.ecs.records import TaskRecord
 from roadstead.services.ecs.tables import tasks as table
@@ -39,7 +40,7 @@ MAX_REASON = 1024
 """Characters of a reason that are kept."""
 
 
-@operation("ecs:SubmitTaskStateChange")
+@operation("ecs:SubmitTaskStateChange", resources=named_cluster)
 async def submit_task_state_change(ctx: Context, request: SubmitTaskStateChangeRequestTypeDef) -> Shape:
     """Fold an agent's report into its task."""
     task = await _reported(ctx, request.get("cluster"), request.get("task"))
@@ -62,7 +63,7 @@ async def submit_task_state_change(ctx: Context, request: SubmitTaskStateChangeR
     return ACKNOWLEDGED
 
 
-@operation("ecs:SubmitContainerStateChange")
+@operation("ecs:SubmitContainerStateChange", resources=named_cluster)
 async def submit_container_state_change(ctx: Context, request: SubmitContainerStateChangeRequestTypeDef) -> Shape:
     """Fold an agent's report on one container into its task."""
     task = await _reported(ctx, request.get("cluster"), request.get("task"))
@@ -71,7 +72,7 @@ async def submit_container_state_change(ctx: Context, request: SubmitContainerSt
     return ACKNOWLEDGED
 
 
-@operation("ecs:SubmitAttachmentStateChanges")
+@operation("ecs:SubmitAttachmentStateChanges", resources=named_cluster)
 async def submit_attachment_state_changes(ctx: Context, request: SubmitAttachmentStateChangesRequestTypeDef) -> Shape:
     """An agent has (ATTACHED) the interfaces of some attachments."""
     for change in request["attachments"]:

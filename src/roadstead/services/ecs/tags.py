@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from roadstead.kernel.arn import Arn, InvalidArn
 from roadstead.services.ecs import clusters, instance_rows, tag_rows, task_rows
 from roadstead.services.ecs.errors import ClusterNotFoundException, InvalidParameterException
+from roadstead.services.ecs.guarded import named_resource, request_tags
 from roadstead.services.ecs.identifiers import task_definition
 from roadstead.services.ecs.task_definitions import find_definition
 from roadstead.services.operation import Context, operation
@@ -22,12 +22,7 @@ if TYPE_CHECKING:
 Shape = dict[str, Any]
 
 
-async def _resource(ctx: Context, request: Mapping[str, str]) -> Sequence[Arn | str]:
-    del ctx
-    return [request["resourceArn"]]
-
-
-@operation("ecs:TagResource", resources=_resource)
+@operation("ecs:TagResource", resources=named_resource, keys=request_tags)
 async def tag_resource(ctx: Context, request: TagResourceRequestTypeDef) -> Shape:
     """Add tags to a resource; a key that is there gets the new value."""
     arn = await _existing(ctx, request["resourceArn"])
@@ -40,7 +35,7 @@ async def tag_resource(ctx: Context, request: TagResourceRequestTypeDef) -> Shap
     return {}
 
 
-@operation("ecs:UntagResource", resources=_resource)
+@operation("ecs:UntagResource", resources=named_resource, keys=request_tags)
 async def untag_resource(ctx: Context, request: UntagResourceRequestTypeDef) -> Shape:
     """Take tags away; keys that are not there are no error."""
     arn = await _existing(ctx, request["resourceArn"])
@@ -49,7 +44,7 @@ async def untag_resource(ctx: Context, request: UntagResourceRequestTypeDef) -> 
     return {}
 
 
-@operation("ecs:ListTagsForResource", resources=_resource, reads=True)
+@operation("ecs:ListTagsForResource", resources=named_resource, reads=True)
 async def list_tags_for_resource(ctx: Context, request: ListTagsForResourceRequestTypeDef) -> Shape:
     """A resource's tags."""
     arn = await _existing(ctx, request["resourceArn"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import insert, select, update
 
+from roadstead.access.resource import KeyValues, Named
 from roadstead.core.taskdef.errors import InvalidTaskDefinition, InvalidTaskParameter
 from roadstead.core.taskdef.images import EcrRegistry, ecr_registry
 from roadstead.core.taskdef.registration import register
@@ -15,12 +16,14 @@ from roadstead.kernel.arn import Arn
 from roadstead.kernel.settings import Deployment
 from roadstead.services.ecs import tag_rows
 from roadstead.services.ecs.errors import ClientException, InvalidParameterException
+from roadstead.services.ecs.guarded import authorise_tags, request_tags, sizes
 from roadstead.services.ecs.identifiers import role_arn, task_definition
 from roadstead.services.ecs.paging import ecs_page, listed
 from roadstead.services.ecs.records import TaskDefinitionRecord, task_definition_of
 from roadstead.services.ecs.tables import task_definition_families as families
 from roadstead.services.ecs.tables import task_definitions as definitions
 from roadstead.services.ecs.views import task_definition_view
+from roadstead.services.iam.api import pass_to_service
 from roadstead.services.operation import Context, operation
 from roadstead.store import Transaction
 
@@ -38,11 +41,26 @@ ACTIVE = "ACTIVE"
 INACTIVE = "INACTIVE"
 
 
-async def _registered(ctx: Context, request: RegisterTaskDefinitionRequestTypeDef) -> Sequence[Arn | str]:
-    return [ctx.arn("ecs", f"task-definition/{request['family']}:*")]
+def _revisions(ctx: Context, request: RegisterTaskDefinitionRequestTypeDef) -> Arn:
+    return ctx.arn("ecs", f"task-definition/{request['family']}:*")
 
 
-@operation("ecs:RegisterTaskDefinition", resources=_registered)
+async def _registered(ctx: Context, request: RegisterTaskDefinitionRequestTypeDef) -> Sequence[Named]:
+    return [_revisions(ctx, request)]
+
+
+async def _registration_keys(ctx: Context, request: Shape) -> KeyValues:
+    containers: list[Shape] = request.get("containerDefinitions") or []
+    compatibilities: list[str] = request.get("requiresCompatibilities") or []
+    return {
+        **await request_tags(ctx, request),
+        **sizes(request),
+        "ecs:privileged": "true" if any(each.get("privileged") for each in containers) else "false",
+        **({"ecs:compute-compatibility": compatibilities} if compatibilities else {}),
+    }
+
+
+@operation("ecs:RegisterTaskDefinition", resources=_registered, keys=_registration_keys)
 async def register_task_definition(ctx: Context, request: RegisterTaskDefinitionRequestTypeDef) -> Shape:
     """Keep a new revision of a family. Passing roles needs iam:PassRole on them; that they exist is only seen when a task starts."""
     given = cast(Shape, dict(request))
@@ -50,6 +68,7 @@ async def register_task_definition(ctx: Context, request: RegisterTaskDefinition
         if given.get(member):
             given[member] = role_arn(ctx, given[member])
     tags = tag_rows.checked(request.get("tags"))
+    await authorise_tags(ctx, "RegisterTaskDefinition", _revisions(ctx, request), given)
     try:
         definition = register(given, is_ecr=is_ecr(ctx.deployment))
     except InvalidTaskDefinition as error:
@@ -172,9 +191,8 @@ async def definition_at(
 
 async def pass_roles(ctx: Context, definition: Shape) -> None:
     """Require that the caller may pass the definition's roles to tasks."""
-    roles = sorted({definition[name] for name in ("taskRoleArn", "executionRoleArn") if definition.get(name)})
-    if roles:
-        await ctx.authorise("iam:PassRole", roles, {"iam:PassedToService": "ecs-tasks.amazonaws.com"})
+    roles = [definition[name] for name in ("taskRoleArn", "executionRoleArn") if definition.get(name)]
+    await pass_to_service(ctx, roles, "ecs-tasks.amazonaws.com")
 
 
 def is_ecr(deployment: Deployment) -> Callable[[str], bool]:

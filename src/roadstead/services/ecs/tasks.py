@@ -7,15 +7,25 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import false, select
 
+from roadstead.access.resource import KeyValues, Named
 from roadstead.core.lifecycle.states import StopCode
 from roadstead.core.lifecycle.stopping import STOPPED_BY_USER
 from roadstead.core.lifecycle.task import request_stop
-from roadstead.kernel.arn import Arn
 from roadstead.services.ecs import clusters, container_instances, run_request, tag_rows, task_rows
 from roadstead.services.ecs.errors import (
     ConflictException,
     InvalidParameterException,
     ServiceNotFoundException,
+)
+from roadstead.services.ecs.guarded import (
+    authorise_tags,
+    capacity_providers,
+    guarded,
+    guarded_each,
+    members,
+    request_tags,
+    requested_cluster,
+    sizes,
 )
 from roadstead.services.ecs.identifiers import cluster_name, member_of, task_definition
 from roadstead.services.ecs.launch import launch_one, pool
@@ -39,24 +49,42 @@ Shape = dict[str, Any]
 MAX_REASON = 1024
 
 
-async def _run(ctx: Context, request: RunTaskRequestTypeDef) -> Sequence[Arn | str]:
+async def _run(ctx: Context, request: RunTaskRequestTypeDef) -> Sequence[Named]:
     family, revision = task_definition(ctx, request["taskDefinition"])
     if revision is None:
         latest = await find_definition(ctx, family, None)
         revision = latest.revision if latest else None
-    return [ctx.arn("ecs", f"task-definition/{family}:{revision or '*'}")]
+    return [guarded(ctx.tx, ctx.arn("ecs", f"task-definition/{family}:{revision or '*'}"))]
 
 
-async def _named(ctx: Context, request: Mapping[str, Any]) -> Sequence[Arn | str]:
-    cluster = cluster_name(ctx, request.get("cluster")) or "*"
-    references: list[str] = request.get("tasks") or [request.get("task") or "*"]
-    return [ctx.arn("ecs", f"task/{cluster}/{each.rsplit('/', 1)[-1]}") for each in references]
+async def _run_keys(ctx: Context, request: Shape) -> KeyValues:
+    strategy: list[Shape] = request.get("capacityProviderStrategy") or []
+    volumes: list[Shape] = request.get("volumeConfigurations") or []
+    return {
+        **await request_tags(ctx, request),
+        **capacity_providers(ctx, [item["capacityProvider"] for item in strategy]),
+        **sizes(request.get("overrides") or {}),
+        "ecs:cluster": str(requested_cluster(ctx, request)),
+        "ecs:enable-execute-command": "true" if request.get("enableExecuteCommand") else "false",
+        "ecs:enable-ebs-volumes": "true" if any(each.get("managedEBSVolume") for each in volumes) else "false",
+    }
 
 
-@operation("ecs:RunTask", resources=_run)
+async def _named(ctx: Context, request: Mapping[str, Any]) -> Sequence[Named]:
+    references: list[str | None] = request.get("tasks") or [request.get("task")]
+    return guarded_each(ctx.tx, members(ctx, "task", request, references))
+
+
+async def _listed(ctx: Context, request: Mapping[str, Any]) -> Sequence[Named]:
+    return guarded_each(ctx.tx, members(ctx, "container-instance", request, [request.get("containerInstance")]))
+
+
+@operation("ecs:RunTask", resources=_run, keys=_run_keys)
 async def run_task(ctx: Context, request: RunTaskRequestTypeDef) -> Shape:
     """Start up to ten tasks. What finds no place is a failure beside the tasks that did; a repeated client token starts nothing."""
     given = cast(Shape, request)
+    cluster = cluster_name(ctx, request.get("cluster")) or "*"
+    await authorise_tags(ctx, "RunTask", ctx.arn("ecs", f"task/{cluster}/*"), given)
     token = _token(ctx, request.get("clientToken"))
     if token is not None:
         earlier = await _earlier(ctx, token, given)
@@ -115,7 +143,7 @@ async def describe_tasks(ctx: Context, request: DescribeTasksRequestTypeDef) -> 
     return {"tasks": await _views(ctx, found, with_tags=with_tags), "failures": failures}
 
 
-@operation("ecs:ListTasks", reads=True)
+@operation("ecs:ListTasks", resources=_listed, reads=True)
 async def list_tasks(ctx: Context, request: ListTasksRequestTypeDef) -> Shape:
     """ARNs by id; tasks that shall run, unless `desiredStatus` says STOPPED."""
     cluster = await clusters.active_cluster(ctx, request.get("cluster"))

@@ -13,5 +13,12 @@ class ResourceAlreadyExistsException(ServiceError):
     """The log group or stream exists already."""
 
 
+class TooManyTagsException(ServiceError):
+    """A resource would have more tags than it may."""
+
+    def __init__(self, message: str, *, resource: str) -> None:
+        super().__init__(message, members={"resourceName": resource})
+
+
 class InvalidParameterException(ServiceError):
     """A parameter is out of its bounds."""

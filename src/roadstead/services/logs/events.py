@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, insert, select, tuple_, update
 
-from roadstead.core.logs.batch import EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, InvalidBatch, accept, batch_bytes
+from roadstead.core.logs.batch import MAX_BATCH_BYTES, InvalidBatch, accept, batch_bytes, event_bytes
 from roadstead.services.logs.errors import InvalidParameterException
 from roadstead.services.logs.names import milliseconds, named_group, require_group, require_stream, resources
 from roadstead.services.logs.tables import log_events, log_streams
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _DAY_MS = 24 * 3600 * 1000
 _MAX_EVENTS = 10_000
+PLACE = (log_events.c.timestamp_ms, log_events.c.id)
+"""The order of events: by time, and at one time as they came."""
+Place = tuple[int, int]
 _TOKEN = re.compile(r"([fb])/(-?\d{1,19})/(\d{1,19})")
 
 
@@ -51,6 +54,7 @@ async def put_log_events(ctx: Context, request: PutLogEventsRequestTypeDef) -> d
                     "stream_id": stream.id,
                     "timestamp_ms": e["timestamp"],
                     "ingestion_ms": now,
+                    "size": event_bytes(e["message"]),
                     "message": e["message"].replace("\0", "\ufffd"),
                 }
                 for e in kept
@@ -85,8 +89,7 @@ async def get_log_events(ctx: Context, request: GetLogEventsRequestTypeDef) -> d
     """
     group = await require_group(ctx, named_group(request))
     stream = await require_stream(ctx, group, request["logStreamName"])
-    place = tuple_(log_events.c.timestamp_ms, log_events.c.id)
-    stmt = select(log_events).where(log_events.c.stream_id == stream.id)
+    stmt = select(*PLACE, log_events.c.size).where(log_events.c.stream_id == stream.id)
     if "startTime" in request:
         stmt = stmt.where(log_events.c.timestamp_ms >= request["startTime"])
     if "endTime" in request:
@@ -96,17 +99,15 @@ async def get_log_events(ctx: Context, request: GetLogEventsRequestTypeDef) -> d
     position = (0, 0)
     if token is not None:
         forward, position = _read_token(token)
-        stmt = stmt.where(place > tuple_(*position) if forward else place < tuple_(*position))
-    order = (
-        (log_events.c.timestamp_ms, log_events.c.id)
-        if forward
-        else (log_events.c.timestamp_ms.desc(), log_events.c.id.desc())
-    )
+        stmt = stmt.where(tuple_(*PLACE) > tuple_(*position) if forward else tuple_(*PLACE) < tuple_(*position))
+    order = PLACE if forward else tuple(column.desc() for column in PLACE)
     rows = (await ctx.tx.execute(stmt.order_by(*order).limit(request.get("limit", _MAX_EVENTS)))).all()
-    page = within_size(rows)
+    places = [place_of(row) for row in within_size(rows)]
     if not forward:
-        page = page[::-1]
-    first, last = (_place(page[0]), _place(page[-1])) if page else (position, position)
+        places.reverse()
+    first, last = (places[0], places[-1]) if places else (position, position)
+    whole = select(log_events).where(log_events.c.stream_id == stream.id, between(first, last)).order_by(*PLACE)
+    page = (await ctx.tx.execute(whole)).all() if places else ()
     return {
         "events": [{"timestamp": r.timestamp_ms, "message": r.message, "ingestionTime": r.ingestion_ms} for r in page],
         "nextForwardToken": f"f/{last[0]}/{last[1]}",
@@ -114,17 +115,24 @@ async def get_log_events(ctx: Context, request: GetLogEventsRequestTypeDef) -> d
     }
 
 
+def between(first: Place, last: Place) -> ColumnElement[bool]:
+    """Events from one place to another, both included."""
+    place = tuple_(*PLACE)
+    return and_(place >= tuple_(*first), place <= tuple_(*last))
+
+
 def within_size(rows: Sequence[Any]) -> Sequence[Any]:
-    """The first rows that fit into an answer of 1 MiB; always at least one."""
+    """The first rows whose `size`s fit into an answer of 1 MiB; always at least one."""
     size = 0
     for index, row in enumerate(rows):
-        size += len(row.message.encode()) + EVENT_OVERHEAD_BYTES
+        size += row.size
         if size > MAX_BATCH_BYTES and index:
             return rows[:index]
     return rows
 
 
-def _place(row: Any) -> tuple[int, int]:
+def place_of(row: Any) -> Place:
+    """Where an event lies in that order."""
     return int(row.timestamp_ms), int(row.id)
 
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, select
 
+from roadstead.access.errors import AccessDenied
 from roadstead.services.logs.errors import InvalidParameterException, ResourceAlreadyExistsException
 from roadstead.services.logs.listing import page_of
 from roadstead.services.logs.names import group_arn, milliseconds, require_group, resources
-from roadstead.services.logs.tables import log_events, log_groups, log_streams
+from roadstead.services.logs.tables import log_groups, log_leftovers, log_streams
+from roadstead.services.logs.tags import checked_tags, request_tags
 from roadstead.services.operation import Context, operation
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 _PAGE = 50
 
 
-@operation("logs:CreateLogGroup", resources=resources)
+@operation("logs:CreateLogGroup", resources=resources, keys=request_tags)
 async def create_log_group(ctx: Context, request: CreateLogGroupRequestTypeDef) -> dict[str, object]:
     """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html."""
     name = request["logGroupName"]
@@ -33,12 +35,31 @@ async def create_log_group(ctx: Context, request: CreateLogGroupRequestTypeDef) 
     )
     if (await ctx.tx.execute(stmt)).one_or_none() is not None:
         raise ResourceAlreadyExistsException("The specified log group already exists")
+    tags = checked_tags(request.get("tags", {}))
+    if tags:
+        await _may_tag(ctx, request)
     await ctx.tx.execute(
         insert(log_groups).values(
-            account=ctx.account, region=ctx.region, name=name, created_ms=milliseconds(ctx.clock.now())
+            account=ctx.account,
+            region=ctx.region,
+            name=name,
+            created_ms=milliseconds(ctx.clock.now()),
+            tags=tags,
         )
     )
     return {}
+
+
+async def _may_tag(ctx: Context, request: CreateLogGroupRequestTypeDef) -> None:
+    """Require logs:TagResource or logs:TagLogGroup of who makes a group with tags."""
+    keys = await request_tags(ctx, request)
+    try:
+        await ctx.authorise("logs:TagResource", [group_arn(ctx.account, ctx.region, request["logGroupName"])], keys)
+    except AccessDenied as denied:
+        try:
+            await ctx.authorise("logs:TagLogGroup", await resources(ctx, request), keys)
+        except AccessDenied:
+            raise denied from None
 
 
 @operation("logs:DescribeLogGroups", reads=True)
@@ -93,9 +114,12 @@ def _view(ctx: Context, row: Any, stored: int) -> dict[str, object]:
 
 @operation("logs:DeleteLogGroup", resources=resources)
 async def delete_log_group(ctx: Context, request: DeleteLogGroupRequestTypeDef) -> dict[str, object]:
-    """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DeleteLogGroup.html."""
+    """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DeleteLogGroup.html.
+
+    Nobody sees the events from now on; they are removed by and by.
+    """
     group = await require_group(ctx, request["logGroupName"])
-    await ctx.tx.execute(delete(log_events).where(log_events.c.group_id == group.id))
+    await ctx.tx.execute(insert(log_leftovers).values(group_id=group.id))
     await ctx.tx.execute(delete(log_streams).where(log_streams.c.group_id == group.id))
     await ctx.tx.execute(delete(log_groups).where(log_groups.c.id == group.id))
     return {}

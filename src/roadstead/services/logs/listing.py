@@ -15,7 +15,7 @@ from roadstead.store.pagination import InvalidToken, Page, Scope, page
 async def page_of(
     ctx: Context,
     operation: str,
-    statement: Select[Any],
+    statement: Select[*tuple[Any, ...]],
     keys: Sequence[ColumnElement[Any]],
     *,
     limit: int,

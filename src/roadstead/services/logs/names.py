@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
+from roadstead.access.resource import KeyValues, Named, ReadKeys, Resource, resource_tags
 from roadstead.kernel.arn import Arn, InvalidArn
 from roadstead.services.logs.errors import InvalidParameterException, ResourceNotFoundException
 from roadstead.services.logs.tables import log_groups, log_streams
 from roadstead.services.operation import Context
+from roadstead.store import Lookup
+
+_TAGS = Lookup(
+    select(log_groups.c.tags).where(
+        log_groups.c.account == bindparam("account"),
+        log_groups.c.region == bindparam("region"),
+        log_groups.c.name == bindparam("name"),
+    )
+)
 
 
 def milliseconds(moment: datetime) -> int:
@@ -43,19 +54,36 @@ def group_of_identifier(identifier: str) -> str:
     return resource.removeprefix("log-group:").removesuffix(":*")
 
 
-async def resources(ctx: Context, request: Mapping[str, Any]) -> Sequence[Arn | str]:
-    """What policies see: the stream's ARN, with an empty stream for calls about a group."""
+async def resources(ctx: Context, request: Mapping[str, Any]) -> Sequence[Named]:
+    """What policies see: the stream's ARN, with an empty stream for calls about a group, and the group's tags."""
     name = named_group(request)
     stream = request.get("logStreamName", "")
-    return [ctx.arn("logs", f"log-group:{name}:log-stream:{stream}")]
+    arn = ctx.arn("logs", f"log-group:{name}:log-stream:{stream}")
+    return [Resource(arn, tags=tags_of(ctx, name))]
+
+
+def tags_of(ctx: Context, name: str) -> ReadKeys:
+    """Reads the condition keys of a group's tags."""
+    return partial(_tag_keys, ctx, name)
+
+
+async def _tag_keys(ctx: Context, name: str) -> KeyValues:
+    rows = await ctx.tx.look_up(_TAGS, account=ctx.account, region=ctx.region, name=name)
+    tags: dict[str, str] = rows[0][0] if rows else {}
+    return resource_tags(tags)
+
+
+async def find_group(ctx: Context, name: str) -> Any:
+    """The group's row; None when there is no such group."""
+    stmt = select(log_groups).where(
+        log_groups.c.account == ctx.account, log_groups.c.region == ctx.region, log_groups.c.name == name
+    )
+    return (await ctx.tx.execute(stmt)).one_or_none()
 
 
 async def require_group(ctx: Context, name: str) -> Any:
     """The group's row; raises ResourceNotFoundException."""
-    stmt = select(log_groups).where(
-        log_groups.c.account == ctx.account, log_groups.c.region == ctx.region, log_groups.c.name == name
-    )
-    row = (await ctx.tx.execute(stmt)).one_or_none()
+    row = await find_group(ctx, name)
     if row is None:
         raise ResourceNotFoundException("The specified log group does not exist.")
     return row

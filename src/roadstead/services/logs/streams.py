@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, insert, select
 from roadstead.services.logs.errors import InvalidParameterException, ResourceAlreadyExistsException
 from roadstead.services.logs.listing import page_of
 from roadstead.services.logs.names import group_arn, milliseconds, named_group, require_group, require_stream, resources
-from roadstead.services.logs.tables import log_events, log_streams
+from roadstead.services.logs.tables import log_leftovers, log_streams
 from roadstead.services.operation import Context, operation
 
 if TYPE_CHECKING:
@@ -80,9 +80,12 @@ def _view(prefix: str, row: Any) -> dict[str, object]:
 
 @operation("logs:DeleteLogStream", resources=resources)
 async def delete_log_stream(ctx: Context, request: DeleteLogStreamRequestTypeDef) -> dict[str, object]:
-    """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DeleteLogStream.html."""
+    """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DeleteLogStream.html.
+
+    Nobody sees the events from now on; they are removed by and by.
+    """
     group = await require_group(ctx, request["logGroupName"])
     stream = await require_stream(ctx, group, request["logStreamName"])
-    await ctx.tx.execute(delete(log_events).where(log_events.c.stream_id == stream.id))
+    await ctx.tx.execute(insert(log_leftovers).values(stream_id=stream.id))
     await ctx.tx.execute(delete(log_streams).where(log_streams.c.id == stream.id))
     return {}

@@ -1,0 +1,75 @@
+"""Clients that ask for much and read little."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import uvicorn
+
+from roadstead.server.http import PatientHttpProtocol
+from roadstead.server.serving import HttpServer
+
+SIZE = 32 << 20
+STALL = 0.5
+
+
+class Protocol(PatientHttpProtocol):
+    stall_seconds = STALL
+
+
+async def much(scope: Any, receive: Any, send: Any) -> None:
+    headers = [(b"content-length", str(SIZE).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    for start in range(0, SIZE, 1 << 20):
+        more = start + (1 << 20) < SIZE
+        await send({"type": "http.response.body", "body": bytes(1 << 20), "more_body": more})
+
+
+async def nothing() -> None:
+    """There are no links to close."""
+
+
+@contextlib.asynccontextmanager
+async def asking() -> AsyncGenerator[socket.socket]:
+    """A client's socket that has asked for everything, with a small buffer of its own."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(much, http=Protocol, lifespan="off", log_config=None, timeout_graceful_shutdown=5)
+    server = HttpServer(config, nothing)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(client, listener.getsockname())
+        await asyncio.get_running_loop().sock_sendall(client, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        yield client
+    finally:
+        client.close()
+        server.stop()
+        await serving
+
+
+async def read(client: socket.socket, pause: float = 0.0) -> int:
+    """Read to the end, or to everything; how much there was."""
+    loop, size = asyncio.get_running_loop(), 0
+    with contextlib.suppress(ConnectionError):
+        while size < SIZE and (chunk := await loop.sock_recv(client, 1 << 20)):
+            size += len(chunk)
+            await asyncio.sleep(pause)
+    return size
+
+
+async def test_one_who_reads_nothing_is_cut_off():
+    async with asking() as client:
+        await asyncio.sleep(STALL * 4)
+        assert await asyncio.wait_for(read(client), 20) < SIZE
+
+
+async def test_one_who_goes_on_reading_gets_everything():
+    async with asking() as client:
+        await asyncio.sleep(STALL / 5)
+        assert await asyncio.wait_for(read(client), 60) >= SIZE
