@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import http.client
 import json
 import subprocess
 import sys
@@ -116,7 +117,7 @@ class LiveDeployment:
         status = self.status()
         if name == "supervisor":
             return int(status["supervisor"])
-        return next(int(c["process"]["pid"]) for c in status["children"] if c["name"] == name)
+        return next(int(c["pid"]) for c in status["processes"] if c["name"] == name)
 
     def client(
         self,
@@ -139,11 +140,18 @@ class LiveDeployment:
         return HostClient(self.host, made)
 
     def fetch(self, address: str, port: int = 80) -> str:
-        """GET / of a task, from the host."""
+        """GET / of a task, from the host.
+
+        Raises:
+            OSError: nobody answers, or not to the end.
+        """
 
         def get() -> str:
             with urllib.request.urlopen(f"http://{address}:{port}/", timeout=5) as answer:
-                return answer.read().decode()
+                try:
+                    return answer.read().decode()
+                except http.client.IncompleteRead as error:
+                    raise ConnectionResetError(f"the answer broke off: {error}") from error
 
         return self.host.call(get)
 
@@ -280,13 +288,21 @@ class LiveDeployment:
 
 @contextlib.contextmanager
 def live_deployment(
-    runtime: str = "runc", *, host: PlayedHost | None = None, port: int = 4566
+    runtime: str = "runc", *, host: PlayedHost | None = None, port: int = 4566, configuration: str = ""
 ) -> Generator[LiveDeployment]:
-    """A deployment that is up on a played host; it is taken down afterwards, whatever the test did to it."""
+    """A deployment that is up on a played host; it is taken down afterwards, whatever the test did to it.
+
+    `configuration` is the text of its roadstead.toml.
+    """
     with contextlib.ExitStack() as stack:
         where = host or stack.enter_context(played_host())
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="roadstead-test-"))
         deployment = LiveDeployment(where, Path(folder).resolve() / "data", port, runtime)
+        if configuration:
+            deployment.data.mkdir(mode=0o700)
+            file = deployment.data / "roadstead.toml"
+            file.touch(0o600)
+            file.write_text(configuration)
         try:
             deployment.up()
             yield deployment

@@ -81,6 +81,9 @@ class FakeRuntime:
         self.specs[spec.id] = spec
         self._put(spec.id, spec.task_id, ContainerState.CREATED)
 
+    async def renew_sandbox(self, task_id: str, prepare: object) -> None:
+        assert task_id in self.tasks
+
     async def start(self, container_id: str) -> int:
         self._put(container_id, self.containers[container_id].task_id, ContainerState.RUNNING)
         return 1

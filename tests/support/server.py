@@ -33,7 +33,8 @@ from roadstead.access.master_key import MasterKey
 from roadstead.access.sealing import Sealer
 from roadstead.core.sigv4 import SignableRequest, sign
 from roadstead.gateway.app import Limits
-from roadstead.server.http import PatientHttpProtocol
+from roadstead.gateway.forwarding import UpstreamSettings
+from roadstead.server.ecr_settings import EcrSettings
 from roadstead.server.parts import Server, running_server
 from roadstead.server.serving import HttpServer, uvicorn_config
 from roadstead.server.settings import ServerSettings
@@ -100,7 +101,7 @@ class ServerThread:
         self.port = settings.port
         self._listener = listener
         self._limits = limits
-        self._protocol = type("Protocol", (PatientHttpProtocol,), {"head_seconds": head})
+        self._head_seconds = head
         self._started: Future[Server] = Future()
         self._web: HttpServer
         self._loop: asyncio.AbstractEventLoop
@@ -123,6 +124,11 @@ class ServerThread:
 
         return asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result(30)
 
+    @property
+    def version(self) -> int | None:
+        """What the store's version is now: it changes with every commit."""
+        return self._server.store.version
+
     def sealer(self) -> Sealer:
         """What the server seals tokens with."""
         store, clock = self._server.store, self._server.store.clock
@@ -131,10 +137,13 @@ class ServerThread:
 
     def new_account(self, policy: str = ALLOW_ALL) -> Keys:
         """A user `admin` in an account that nobody has used."""
-        account, master = str(next(_accounts)), MasterKey.load(self.settings.master_key)
-        now = datetime.now(UTC)
+        return self.new_user(str(next(_accounts)), "admin", policy)
+
+    def new_user(self, account: str, name: str, policy: str = ALLOW_ALL) -> Keys:
+        """A user in any account, made past the API."""
+        master, now = MasterKey.load(self.settings.master_key), datetime.now(UTC)
         issued = self.run(
-            lambda tx: user_with_key(tx, master=master, account=account, name="admin", path="/", policy=policy, now=now)
+            lambda tx: user_with_key(tx, master=master, account=account, name=name, path="/", policy=policy, now=now)
         )
         return Keys(account, issued.access_key_id, issued.secret_access_key)
 
@@ -177,8 +186,8 @@ class ServerThread:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         async with running_server(self.settings, limits=self._limits) as server:
-            config = uvicorn_config(server.app)
-            config.http = self._protocol
+            config = uvicorn_config(server.app, server.relay_keys)
+            config.http = type("Protocol", (config.http,), {"head_seconds": self._head_seconds})  # type: ignore[arg-type]
             self._web = HttpServer(config, server.links.drain)
             self._started.set_result(server)  # the listener is open: whoever connects now waits until it is served
             await self._web.serve(sockets=[self._listener])
@@ -196,11 +205,12 @@ def signed_headers(
     region: str = REGION,
     now: datetime | None = None,
     payload_hash: str | None = None,
+    encoded_once: bool = False,
 ) -> dict[str, str]:
     """`headers` with host and signature; `path` may have a query."""
     bare, _, query = path.partition("?")
     full = {"host": f"127.0.0.1:{port}", **headers}
-    request = SignableRequest(method, bare, query, full, payload_hash or sha256(body).hexdigest())
+    request = SignableRequest(method, bare, query, full, payload_hash or sha256(body).hexdigest(), encoded_once)
     added = sign(
         request,
         access_key_id=keys.key,
@@ -221,11 +231,25 @@ def read_answer(response: http.client.HTTPResponse) -> Answer:
 
 @contextlib.contextmanager
 def server_thread(
-    data: Path, *, database: str | None = None, limits: Limits | None = None, head_seconds: float = 20.0
+    data: Path,
+    *,
+    database: str | None = None,
+    limits: Limits | None = None,
+    head_seconds: float = 20.0,
+    upstreams: tuple[UpstreamSettings, ...] = (),
+    ecr_quotas: Mapping[str, int] | None = None,
+    state: Path | None = None,
 ) -> Generator[ServerThread]:
     """A server that runs while the context lasts."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        settings = ServerSettings(data_dir=data, port=listener.getsockname()[1], database=database)
+        settings = ServerSettings(
+            data_dir=data,
+            port=listener.getsockname()[1],
+            database=database,
+            state=state,
+            upstreams=upstreams,
+            ecr=EcrSettings(ecr_quotas or {}),
+        )
         server = ServerThread(settings, listener, limits or Limits(), head_seconds)
         server.start()
         try:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
+from tests.support.ports import free_port
 
 T = TypeVar("T")
 START_SECONDS = 60.0
@@ -36,12 +36,6 @@ def until(question: Callable[[], T | None], what: str, seconds: float = 30.0) ->
         time.sleep(0.03)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @dataclass
 class ServerProcess:
     """One server with its own data directory; `state` and `database` may be those of others."""
@@ -50,6 +44,8 @@ class ServerProcess:
     database: str | None = None
     state: Path | None = None
     port: int = field(default_factory=free_port)
+    options: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict[str, str])
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -67,7 +63,7 @@ class ServerProcess:
 
     def spawn(self) -> None:
         """Start the process and don't wait for it."""
-        options = ["--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
+        options = ["--data", str(self.data), "--listen", f"127.0.0.1:{self.port}", *self.options]
         if self.database is not None:
             options += ["--database", self.database]
         if self.state is not None:
@@ -75,7 +71,8 @@ class ServerProcess:
         with self.log.open("ab") as log:
             # A test run that is killed takes its servers along.
             command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "roadstead", "server", *options]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            environment = {**os.environ, **self.environment}
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
     def start(self) -> float:
         """Start the process; the seconds until it answered."""
@@ -134,14 +131,20 @@ class ServerProcess:
     def credentials(self) -> dict[str, str]:
         return json.loads((self.data / "credentials.json").read_text())
 
-    def client(self, service: str, keys: tuple[str, str, str | None] | None = None, retries: int = 1) -> Any:
+    def client(
+        self,
+        service: str,
+        keys: tuple[str, str, str | None] | None = None,
+        retries: int = 1,
+        region: str = "us-east-1",
+    ) -> Any:
         """A boto3 client as the administrator, or with other keys; by default it does not retry."""
         stored = self.credentials()
         key, secret, token = keys or (stored["accessKeyId"], stored["secretAccessKey"], None)
         return boto3.client(  # type: ignore[call-overload]
             service,  # type: ignore[arg-type]
             endpoint_url=self.endpoint,
-            region_name="us-east-1",
+            region_name=region,
             aws_access_key_id=key,
             aws_secret_access_key=secret,
             aws_session_token=token,

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.model import StructureShape
 from tests.service.registry.harness import (
     ACCOUNT,
     OCI_CONFIG,
@@ -15,7 +16,9 @@ from tests.service.registry.harness import (
     index_manifest,
 )
 
+from roadstead.gateway.models.loader import service_model
 from roadstead.services.ecr import errors
+from roadstead.services.ecr.api import activate_images
 
 WEB = {"repositoryName": "web"}
 
@@ -97,15 +100,15 @@ async def test_pull_times_are_recorded_without_a_write_for_each_pull(web: Harnes
     await web.push_image("web", "latest")
     for _ in range(5):
         await web.http("GET", "/v2/web/manifests/latest")
-    assert await web.pulls.flush() == 1
-    assert await web.pulls.flush() == 0
+    assert await web.pulls.moments.flush() == 1
+    assert await web.pulls.moments.flush() == 0
     (detail,) = (await web.api("DescribeImages", WEB))["imageDetails"]
     assert timedelta(0) <= web.clock.now() - detail["lastRecordedPullTime"] < timedelta(minutes=1)
     await web.http("GET", "/v2/web/manifests/latest")
-    assert await web.pulls.flush() == 0
+    assert await web.pulls.moments.flush() == 0
     web.clock.offset = timedelta(hours=1)
     await web.api("BatchGetImage", {**WEB, "imageIds": [{"imageTag": "latest"}]})
-    assert await web.pulls.flush() == 1
+    assert await web.pulls.moments.flush() == 1
 
 
 async def test_batch_get_image(web: Harness) -> None:
@@ -199,3 +202,56 @@ async def test_unknown_repository(ecr: Harness) -> None:
     ]:
         with pytest.raises(errors.RepositoryNotFoundException):
             await ecr.api(operation, {"repositoryName": "none", **request})
+
+
+async def test_every_detail_of_an_image_but_those_of_scans(web: Harness) -> None:
+    """A signature that was pulled, archived and restored has them all."""
+    subject = await web.push_image("web", "v1")
+    config = b"{}"
+    await web.push_blob("web", config)
+    manifest = (await web.http("GET", "/v2/web/manifests/v1")).body
+    refers = {"mediaType": OCI_MANIFEST, "digest": subject, "size": len(manifest)}
+    signature = image_manifest(config, [], artifactType="application/vnd.example.signature", subject=refers)
+    assert (await web.push_manifest("web", "sig", signature)).status == 201
+    await web.http("GET", "/v2/web/manifests/sig")
+    await web.pulls.moments.flush()
+    image_id = {"imageDigest": digest_of(signature)}
+    for storage_class in ("ARCHIVE", "STANDARD"):
+        request = {**WEB, "imageId": image_id, "targetStorageClass": storage_class}
+        await web.api("UpdateImageStorageClass", request)
+        web.clock.offset += timedelta(seconds=1)
+    await web.store.run(activate_images)
+    (detail,) = (await web.api("DescribeImages", {**WEB, "imageIds": [image_id]}))["imageDetails"]
+    of_scans = {"imageScanStatus", "imageScanFindingsSummary", "signingStatuses"}
+    shape = service_model("ecr").shape_for("ImageDetail")
+    assert isinstance(shape, StructureShape)
+    every = set(shape.members)
+    assert every - set(detail) <= of_scans
+    assert detail["subjectManifestDigest"] == subject
+    assert detail["artifactMediaType"] == "application/vnd.example.signature"
+    assert (detail["imageSizeInBytes"], detail["imageTags"]) == (len(config), ["sig"])
+    times = [detail[f"last{which}"] for which in ("RecordedPullTime", "ArchivedAt", "ActivatedAt")]
+    assert detail["imagePushedAt"] <= times[0] <= times[1] <= times[2] <= web.clock.now()
+
+
+async def test_filters_of_describe_images(web: Harness) -> None:
+    tagged, archived = await web.push_image("web", "v1", b"1"), await web.push_image("web", "v2", b"2")
+    untagged = await web.push_image("web", "v3", b"3")
+    await web.http("DELETE", "/v2/web/manifests/v3")
+    await web.api("UpdateImageStorageClass", {**WEB, "imageId": {"imageTag": "v2"}, "targetStorageClass": "ARCHIVE"})
+    for chosen, expected in [
+        (None, {tagged, untagged}),
+        ({"tagStatus": "TAGGED"}, {tagged}),
+        ({"tagStatus": "UNTAGGED"}, {untagged}),
+        ({"tagStatus": "ANY"}, {tagged, untagged}),
+        ({"imageStatus": "ARCHIVED"}, {archived}),
+        ({"imageStatus": "ACTIVE"}, {tagged, untagged}),
+        ({"imageStatus": "ACTIVATING"}, set[str]()),
+        ({"imageStatus": "ANY"}, {tagged, untagged, archived}),
+        ({"imageStatus": "ANY", "tagStatus": "TAGGED"}, {tagged, archived}),
+    ]:
+        request = WEB if chosen is None else {**WEB, "filter": chosen}
+        found = {image["imageDigest"] for image in (await web.api("DescribeImages", request))["imageDetails"]}
+        assert found == expected, chosen
+        ids = (await web.api("ListImages", request))["imageIds"]
+        assert {image_id["imageDigest"] for image_id in ids} == expected, chosen

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 from tests.service.registry.harness import Harness, digest_of, image_manifest
 
 from roadstead.services.ecr import errors
+from roadstead.store import TransactionConflict
 
 WEB = {"repositoryName": "web"}
 
@@ -101,3 +103,18 @@ async def test_completing_what_can_not_be_completed(web: Harness) -> None:
     await web.push_blob("web", b"abc")
     with pytest.raises(errors.LayerAlreadyExistsException):
         await complete(digest_of(b"abc"))
+
+
+async def test_more_clients_at_once_than_the_database_has_connections(web: Harness) -> None:
+    async def begin() -> str:
+        while True:
+            try:
+                return str((await web.api("InitiateLayerUpload", WEB))["uploadId"])
+            except TransactionConflict:  # 503 to a client, which asks again
+                continue
+
+    async with asyncio.timeout(
+        25
+    ):  # a request that holds a connection while it waits for another one gives up after 30
+        uploads = await asyncio.gather(*(begin() for _ in range(40)))
+    assert len(set(uploads)) == 40

@@ -3,9 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.service.registry.harness import ACCOUNT, OTHER_ACCOUNT, Harness, user
+from tests.service.registry.harness import ACCOUNT, OTHER_ACCOUNT, Harness, image_manifest, user
 
 from roadstead.access.errors import AccessDenied
+from roadstead.kernel.errors import NotImplementedByRoadstead
 from roadstead.services.ecr import errors
 from roadstead.store import outbox
 
@@ -38,7 +39,7 @@ async def test_create_describe_delete(ecr: Harness) -> None:
 
 async def test_settings_are_kept(ecr: Harness) -> None:
     filters = [{"filterType": "WILDCARD", "filter": "dev-*"}]
-    encryption = {"encryptionType": "KMS", "kmsKey": "alias/mine"}
+    encryption = {"encryptionType": "AES256"}
     await ecr.create_repository(
         "web",
         imageTagMutability="IMMUTABLE_WITH_EXCLUSION",
@@ -55,9 +56,36 @@ async def test_settings_are_kept(ecr: Harness) -> None:
     for wrong in (
         {"imageTagMutability": "IMMUTABLE_WITH_EXCLUSION"},
         {"imageTagMutabilityExclusionFilters": filters},
+        {
+            "imageTagMutability": "MUTABLE_WITH_EXCLUSION",
+            "imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "*a*b*"}],
+        },
+        {"encryptionConfiguration": {"encryptionType": "AES256", "kmsKey": "alias/mine"}},
     ):
         with pytest.raises(errors.InvalidParameterException):
             await ecr.create_repository("other", **wrong)
+    for kind in ("KMS", "KMS_DSSE"):
+        with pytest.raises(NotImplementedByRoadstead) as refused:
+            await ecr.create_repository("other", encryptionConfiguration={"encryptionType": kind})
+        assert kind in refused.value.message
+
+
+async def test_tag_mutability_can_be_changed(ecr: Harness) -> None:
+    await ecr.create_repository("web")
+    await ecr.push_image("web", "v1", b"1")
+    await ecr.push_image("web", "dev-1", b"1")
+    filters = [{"filterType": "WILDCARD", "filter": "dev-*"}]
+    setting = {"imageTagMutability": "IMMUTABLE_WITH_EXCLUSION", "imageTagMutabilityExclusionFilters": filters}
+    changed = await ecr.api("PutImageTagMutability", {"repositoryName": "web", **setting})
+    assert changed == {"registryId": ACCOUNT, "repositoryName": "web", **setting}
+    await ecr.push_image("web", "dev-1", b"2")
+    config, layer = b'{"os":"linux","seed":"2"}', b"layer of 2"
+    refused = await ecr.push_manifest("web", "v1", image_manifest(config, [layer]))
+    assert (refused.status, refused.error) == (400, "TAG_INVALID")
+    await ecr.api("PutImageTagMutability", {"repositoryName": "web", "imageTagMutability": "MUTABLE"})
+    assert (await ecr.push_manifest("web", "v1", image_manifest(config, [layer]))).status == 201
+    with pytest.raises(errors.RepositoryNotFoundException):
+        await ecr.api("PutImageTagMutability", {"repositoryName": "none", "imageTagMutability": "MUTABLE"})
 
 
 async def test_errors_in_the_services_words(ecr: Harness) -> None:

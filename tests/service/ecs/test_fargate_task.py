@@ -139,6 +139,18 @@ async def test_a_task_that_fails_to_start_says_why(cloud: Cloud) -> None:
     assert "startedAt" not in failed
 
 
+async def test_an_agent_that_is_away_for_a_moment_does_not_show(cloud: Cloud) -> None:
+    user, pool = await prepared(cloud)
+    await cloud.store.run(lambda tx: ecs.agent_gone(tx, pool.arn, server="s"))
+    cloud.clock.move(timedelta(seconds=50))
+    task = await run(user)
+    assert [each.task.arn for each in await pool.outgoing()] == [task["taskArn"]]
+    cloud.clock.move(timedelta(seconds=20))
+    network = await awsvpc(user)
+    late = await user.call("ecs:RunTask", taskDefinition="web", launchType="FARGATE", networkConfiguration=network)
+    assert late["failures"][0]["reason"].startswith("Capacity is unavailable at this time")
+
+
 async def test_capacity_is_booked_and_given_back(cloud: Cloud) -> None:
     user, pool = await prepared(cloud, cpu="2048", memory="4096")
     task = await run(user)
@@ -285,6 +297,7 @@ async def test_an_interface_that_never_comes_fails_the_task(cloud: Cloud) -> Non
             "Error retrieving subnet information for [subnet-12345678]",
         ),
         ({"count": 11}, "count must be between 1 and 10."),
+        ({"count": 0}, "count must be between 1 and 10."),
         ({"taskDefinition": "web:7"}, "TaskDefinition not found."),
         (
             {"placementStrategy": [{"type": "random"}]},

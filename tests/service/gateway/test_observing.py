@@ -28,6 +28,11 @@ def test_health(server: ServerThread):
     assert (answer.status, answer.json["status"]) == (200, "ok")
 
 
+def test_without_an_agent_it_is_not_ready_and_says_why(sqlite_server: ServerThread):
+    answer = sqlite_server.send("GET", "/_roadstead/ready", {})
+    assert (answer.status, answer.json["reason"]) == (503, "no agent of the Fargate pool is connected")
+
+
 def test_health_is_for_reading(sqlite_server: ServerThread):
     assert sqlite_server.send("POST", "/_roadstead/health", {}).status in (400, 403, 404)
 

@@ -125,3 +125,38 @@ def test_aws_iam_user_and_group_membership(admin: Account):
     iam.delete_user(UserName="anna")
     iam.delete_group(GroupName="devs")
     assert refusal(iam.get_user, UserName="anna").code == "NoSuchEntity"
+
+
+def test_aws_iam_user_with_force_destroy(admin: Account):
+    iam = admin.iam
+    iam.create_user(UserName="ann")
+    iam.create_group(GroupName="devs")
+    iam.add_user_to_group(GroupName="devs", UserName="ann")
+    iam.create_access_key(UserName="ann")
+    iam.create_login_profile(UserName="ann", Password="aPass-word1")
+
+    for group in iam.list_groups_for_user(UserName="ann")["Groups"]:
+        iam.remove_user_from_group(GroupName=group["GroupName"], UserName="ann")
+    for key in iam.list_access_keys(UserName="ann")["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName="ann", AccessKeyId=key["AccessKeyId"])
+    assert iam.list_ssh_public_keys(UserName="ann")["SSHPublicKeys"] == []
+    assert iam.list_virtual_mfa_devices()["VirtualMFADevices"] == []
+    assert iam.list_mfa_devices(UserName="ann")["MFADevices"] == []
+    iam.delete_login_profile(UserName="ann")
+    assert iam.list_signing_certificates(UserName="ann")["Certificates"] == []
+    assert iam.list_service_specific_credentials(UserName="ann")["ServiceSpecificCredentials"] == []
+    iam.delete_user(UserName="ann")
+    for call in (iam.list_ssh_public_keys, iam.list_signing_certificates, iam.list_service_specific_credentials):
+        assert refusal(call, UserName="ann").code == "NoSuchEntity"
+
+
+def test_what_a_user_cannot_have_is_refused_and_its_list_is_asked_for_by_right(admin: Account):
+    admin.iam.create_user(UserName="ann")
+    made = refusal(admin.iam.create_service_specific_credential, UserName="ann", ServiceName="codecommit.amazonaws.com")
+    assert (made.code, made.status) == ("NotImplemented", 501)
+    on_ann = {"Effect": "Allow", "Action": "iam:List*", "Resource": f"arn:aws:iam::{admin.id}:user/ann"}
+    iam = admin.server.client("iam", admin.user("reader", on_ann))
+    assert iam.list_service_specific_credentials(UserName="ann")["ServiceSpecificCredentials"] == []
+    assert refusal(iam.list_service_specific_credentials, AllUsers=True).code == "AccessDenied"
+    assert refusal(iam.list_ssh_public_keys).code == "AccessDenied"
+    assert admin.iam.list_service_specific_credentials(AllUsers=True)["ServiceSpecificCredentials"] == []

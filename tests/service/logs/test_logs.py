@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
+from sqlalchemy import Table, select
 from tests.support.server import Account, refusal
 
-from roadstead.services.logs.api import expire_events
+from roadstead.services.logs import filtering
+from roadstead.services.logs.api import expire_events, remove_leftovers
+from roadstead.services.logs.tables import log_events, log_leftovers
+from roadstead.store import Transaction
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -249,9 +253,9 @@ def test_retention(admin: Account, stream: dict[str, str]):
     assert expired["rejectedLogEventsInfo"] == {"expiredLogEventEndIndex": 1}
     put(admin, stream, ["kept"])
     later = datetime.now(UTC) + timedelta(days=2)
-    admin.server.run(lambda tx: expire_events(tx, later))
+    assert admin.server.run(lambda tx: expire_events(tx, later)) == 0
     assert messages(admin.logs.get_log_events(**stream)) == ["kept"]
-    admin.server.run(lambda tx: expire_events(tx, later + timedelta(days=2)))
+    assert admin.server.run(lambda tx: expire_events(tx, later + timedelta(days=2))) == 1
     assert messages(admin.logs.get_log_events(**stream)) == []
     admin.logs.delete_retention_policy(logGroupName="/app")
     assert "retentionInDays" not in admin.logs.describe_log_groups()["logGroups"][0]
@@ -263,3 +267,76 @@ def test_retention(admin: Account, stream: dict[str, str]):
 def test_stored_bytes_count_26_for_each_event(admin: Account, stream: dict[str, str]):
     put(admin, stream, ["abc", "ü"])
     assert admin.logs.describe_log_groups()["logGroups"][0]["storedBytes"] == 3 + 2 + 2 * 26
+
+
+def test_what_expires_is_not_counted_any_more(admin: Account, stream: dict[str, str]):
+    admin.logs.put_retention_policy(logGroupName="/app", retentionInDays=1)
+    first = now_ms() - 60_000
+    put(admin, stream, ["one", "two", "three"], start=first)
+    at = datetime.fromtimestamp((first + DAY_MS + 2) / 1000, UTC)
+    assert [admin.server.run(lambda tx: expire_events(tx, at, most=1)) for _ in range(3)] == [1, 1, 0]
+    assert messages(admin.logs.get_log_events(**stream)) == ["three"]
+    assert admin.logs.describe_log_groups()["logGroups"][0]["storedBytes"] == 5 + 26
+    (left,) = admin.logs.describe_log_streams(logGroupName="/app")["logStreams"]
+    assert (left["firstEventTimestamp"], left["lastEventTimestamp"]) == (first + 2, first + 2)
+    assert admin.server.run(lambda tx: expire_events(tx, at + timedelta(days=1))) == 1
+    (empty,) = admin.logs.describe_log_streams(logGroupName="/app")["logStreams"]
+    assert "firstEventTimestamp" not in empty
+    assert admin.logs.describe_log_groups()["logGroups"][0]["storedBytes"] == 0
+
+
+@pytest.mark.parametrize("what", ["group", "stream"])
+def test_what_is_deleted_is_gone_at_once_and_its_events_go_by_and_by(admin: Account, stream: dict[str, str], what: str):
+    put(admin, stream, ["deleted 1", "deleted 2", "deleted 3"])
+    if what == "group":
+        admin.logs.delete_log_group(logGroupName="/app")
+        admin.logs.create_log_group(logGroupName="/app")
+    else:
+        admin.logs.delete_log_stream(**stream)
+    admin.logs.create_log_stream(**stream)
+    put(admin, stream, ["new"])
+    for _ in range(2):
+        assert messages(admin.logs.get_log_events(**stream)) == ["new"]
+        assert messages(admin.logs.filter_log_events(logGroupName="/app")) == ["new"]
+        assert admin.logs.describe_log_groups()["logGroups"][0]["storedBytes"] == 3 + 26
+        while admin.server.run(lambda tx: remove_leftovers(tx, most=2)):
+            pass
+    left = admin.server.run(lambda tx: _rows(tx, log_events))
+    assert [row.message for row in left if row.message.startswith("deleted ")] == []
+    assert admin.server.run(lambda tx: _rows(tx, log_leftovers)) == []
+
+
+async def _rows(tx: Transaction, table: Table) -> list[Any]:
+    return list((await tx.execute(select(table))).all())
+
+
+def test_pages_of_large_events_hold_a_mebibyte_at_most(admin: Account, stream: dict[str, str]):
+    size, first = 250_000, now_ms() - 60_000
+    for batch in range(4):
+        put(admin, stream, [f"{batch}{n} {'x' * size}" for n in range(4)], start=first + batch * 4)
+    every = [f"{batch}{n}" for batch in range(4) for n in range(4)]
+
+    def begins(answer: dict[str, Any]) -> list[str]:
+        assert sum(len(message) + 26 for message in messages(answer)) <= 1 << 20
+        return [message.partition(" ")[0] for message in messages(answer)]
+
+    seen: list[str] = []
+    answer = admin.logs.get_log_events(**stream, startFromHead=True)
+    while answer["events"]:
+        seen += begins(answer)
+        answer = admin.logs.get_log_events(**stream, nextToken=answer["nextForwardToken"])
+    assert seen == every
+    assert begins(admin.logs.get_log_events(**stream)) == every[-4:]
+    pages = admin.logs.get_paginator("filter_log_events").paginate(logGroupName="/app")
+    assert [begin for page in pages for begin in begins(page)] == every
+
+
+def test_a_search_ends_where_it_has_looked_at_enough(
+    admin: Account, stream: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(filtering, "_READ_BYTES", 3 * 30)
+    monkeypatch.setattr(filtering, "_SCANNED_BYTES", 5 * 30)
+    put(admin, stream, [f"{'hit' if n in (1, 8, 19) else 'not'}{n}" for n in range(20)])
+    pages = list(admin.logs.get_paginator("filter_log_events").paginate(logGroupName="/app", filterPattern="hit"))
+    assert [message for page in pages for message in messages(page)] == ["hit1", "hit8", "hit19"]
+    assert len(pages) > 2

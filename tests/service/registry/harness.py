@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from obstore.store import S3Store
 from sqlalchemy import delete, insert, update
+from tests.support.trail import no_trail
 
 from roadstead.access.gatekeeper import Gatekeeper
 from roadstead.access.master_key import MasterKey
@@ -27,11 +29,22 @@ from roadstead.kernel.arn import Arn
 from roadstead.kernel.clock import SystemClock
 from roadstead.kernel.settings import Deployment
 from roadstead.registry import RegistryApp, open_backend
+from roadstead.server.http import PatientHttpProtocol
+from roadstead.server.repeats import Repeats
 from roadstead.services import ecr
-from roadstead.services.ecr.api import PullRecorder, RegistryStorage
-from roadstead.services.operation import OPERATIONS, Context
+from roadstead.services.ecr.api import (
+    PullRecorder,
+    PullThrough,
+    RegistryLimits,
+    RegistryStorage,
+    RepositoryKey,
+    UpstreamClient,
+    find_blob,
+)
+from roadstead.services.operation import OPERATIONS, Afterwards, Context, Outside
 from roadstead.store import Store, Transaction, open_store
 from roadstead.store.blobs import BlobStore, DiskBlobStore
+from roadstead.store.blobs.s3 import S3BlobStore
 
 assert ecr  # its import declares the operations
 
@@ -96,6 +109,12 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    lines: Sequence[str] = ()
+    """The head, line by line."""
+
+    def raw_headers(self, name: str) -> list[str]:
+        found = (line.partition(":") for line in self.lines)
+        return [value.strip() for given, _, value in found if given.lower() == name]
 
     @property
     def json(self) -> Any:
@@ -115,6 +134,7 @@ class Harness:
     deployment: Deployment
     clock: MovableClock
     pulls: PullRecorder
+    components: Mapping[type, object]
     principal: Principal = field(default_factory=user)
     port: int = 0
 
@@ -149,12 +169,14 @@ class Harness:
         principal: Principal | None = None,
         account: str | None = None,
         region: str = REGION,
+        service: str = "ecr",
     ) -> Any:
         """Call an operation as the gateway does: resources, decision and handler in one transaction."""
-        declared = OPERATIONS[f"ecr:{operation}"]
+        declared = OPERATIONS[f"{service}:{operation}"]
         who = principal or self.principal
+        prepared: object = None
 
-        async def work(tx: Transaction) -> Any:
+        async def context(tx: Transaction) -> Context:
             async def authorise(action: str, resources: Sequence[Named], context: KeyValues | None = None) -> None:
                 await self.gatekeeper.at(tx).authorise(who, action, resources, context)
 
@@ -167,21 +189,43 @@ class Harness:
                 tx=tx,
                 deployment=self.deployment,
                 authorise=authorise,
-                components={
-                    Sealer: self.sealer,
-                    PullRecorder: self.pulls,
-                    RegistryStorage: RegistryStorage(self.store, self.blobs),
-                },
+                components=self.components,
+                prepared=prepared,
             )
             named = ["*"] if declared.resources is None else await declared.resources(ctx, request)
             keys = await declared.keys(ctx, request) if declared.keys is not None else None
             await authorise(declared.action, named, keys)
-            return await declared.handler(ctx, request)
+            return ctx
 
+        async def asked() -> Principal:
+            async with self.store.snapshot() as tx:
+                return (await context(tx)).principal
+
+        async def work(tx: Transaction) -> Any:
+            return await declared.handler(await context(tx), request)
+
+        if declared.before is not None:
+            outside = Outside(self.store, self.clock, self.deployment, self.components, asked, asked, context)
+            prepared = await declared.before(outside, request)
         if declared.reads:
             async with self.store.snapshot() as tx:
-                return await work(tx)
-        return await self.store.run(work)
+                answer = await work(tx)
+        else:
+            answer = await self.store.run(work)
+        return await answer.work() if isinstance(answer, Afterwards) else answer
+
+    @property
+    def storage(self) -> RegistryStorage:
+        storage = self.components[RegistryStorage]
+        assert isinstance(storage, RegistryStorage)
+        return storage
+
+    async def location(self, name: str, digest: str) -> str:
+        """Where the blob store keeps a blob that the repository has."""
+        async with self.store.snapshot() as tx:
+            found = await find_blob(tx, RepositoryKey(ACCOUNT, REGION, name), digest)
+        assert found is not None
+        return found.location
 
     async def create_repository(self, name: str, **more: object) -> None:
         await self.api("CreateRepository", {"repositoryName": name, **more})
@@ -242,7 +286,7 @@ async def exchange(port: int, data: bytes) -> Answer:
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)}
     if headers.get("transfer-encoding") == "chunked":
         body = _unchunk(body)
-    return Answer(int(lines[0].split()[1]), headers, body)
+    return Answer(int(lines[0].split()[1]), headers, body, lines)
 
 
 def _unchunk(body: bytes) -> bytes:
@@ -258,7 +302,14 @@ def _unchunk(body: bytes) -> bytes:
 
 @asynccontextmanager
 async def running_registry(
-    root: Path, *, max_layer_bytes: int | None = None, fresh: bool = True, url: str | None = None
+    root: Path,
+    *,
+    max_layer_bytes: int | None = None,
+    fresh: bool = True,
+    url: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    bucket: S3Store | None = None,
+    presigned: bool = False,
 ) -> AsyncGenerator[Harness]:
     """A registry that listens on a free port of 127.0.0.1, with an administrator whom everything is allowed."""
     clock = MovableClock()
@@ -267,22 +318,33 @@ async def running_registry(
     ) as listener:  # asyncio sets TCP_NODELAY only where it knows the protocol
         listener.bind(("127.0.0.1", 0))
         port = int(listener.getsockname()[1])
-        deployment = Deployment(data_dir=root, port=port)
+        deployment = Deployment(data_dir=root, port=port, **(settings or {}))
         async with await open_store(url or f"sqlite:///{root / 'roadstead.db'}", clock=clock) as store:
             await store.create_all()
-            blobs = DiskBlobStore(root / "blobs")
+            blobs = S3BlobStore(store, bucket, presigned=presigned) if bucket else DiskBlobStore(root / "blobs")
             master = MasterKey.load_or_create(root / "master.key")
             sealer = await Sealer.load(store, master, clock)
             gatekeeper = Gatekeeper(sealer, master, clock)
             pulls = PullRecorder(store, clock)
-            harness = Harness(store, blobs, sealer, gatekeeper, deployment, clock, pulls, port=port)
+            storage = RegistryStorage(store, blobs, limits=RegistryLimits(deployment.ecr_quotas))
+            upstreams = UpstreamClient(clock)
+            pull_through = PullThrough(storage, deployment, upstreams)
+            components = {
+                Sealer: sealer,
+                PullRecorder: pulls,
+                RegistryStorage: storage,
+                PullThrough: pull_through,
+                UpstreamClient: upstreams,
+            }
+            harness = Harness(store, blobs, sealer, gatekeeper, deployment, clock, pulls, components, port=port)
             if fresh:
                 await _let_administrators_in(harness)
             limits = {} if max_layer_bytes is None else {"max_layer_bytes": max_layer_bytes}
-            backend = open_backend(RegistryStorage(store, blobs), gatekeeper, pulls, clock, **limits)
-            async with serving(RegistryApp(backend, deployment, clock), listener):
+            backend = open_backend(storage, gatekeeper, pulls, pull_through, clock, **limits)
+            async with serving(RegistryApp(backend, deployment, clock, no_trail()), listener):
                 yield harness
-            blobs.close()
+            await pull_through.close()
+            await blobs.close()
 
 
 async def _let_administrators_in(harness: Harness) -> None:
@@ -294,7 +356,12 @@ async def _let_administrators_in(harness: Harness) -> None:
 
 @asynccontextmanager
 async def serving(app: Any, listener: socket.socket) -> AsyncGenerator[None]:
-    config = uvicorn.Config(app, lifespan="off", access_log=False, log_level="warning", timeout_graceful_shutdown=2)
+    class Protocol(PatientHttpProtocol):
+        repeats = Repeats()
+
+    config = uvicorn.Config(
+        app, http=Protocol, lifespan="off", access_log=False, log_level="warning", timeout_graceful_shutdown=2
+    )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # pyright: ignore[reportAttributeAccessIssue]
     task = asyncio.create_task(server.serve(sockets=[listener]))

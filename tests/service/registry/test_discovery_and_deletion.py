@@ -4,7 +4,15 @@ import json
 from typing import Any
 
 import pytest
-from tests.service.registry.harness import Harness, descriptor, digest_of, image_manifest, index_manifest
+from tests.service.registry.harness import (
+    ACCOUNT,
+    OTHER_ACCOUNT,
+    Harness,
+    descriptor,
+    digest_of,
+    image_manifest,
+    index_manifest,
+)
 
 SBOM = "application/spdx+json"
 SIGNATURE = "application/vnd.dev.cosign.artifact.sig.v1+json"
@@ -39,6 +47,35 @@ async def test_tags_in_order_and_in_pages(web: Harness) -> None:
     assert (await web.http("GET", "/v2/web/tags/list?last=v1")).json["tags"] == ["v10", "v2"]
     assert (await web.http("GET", "/v2/web/tags/list?n=-1")).status == 400
     assert (await web.http("GET", "/v2/web/tags/list?n=many")).status == 400
+
+
+async def test_repositories_in_order_and_in_pages(web: Harness) -> None:
+    assert (await web.http("GET", "/v2/_catalog")).json == {"repositories": ["web"]}
+    for name in ("b/two", "a/one", "z9"):
+        await web.create_repository(name)
+    pages: list[list[str]] = []
+    path = "/v2/_catalog?n=3"
+    while path:
+        answer = await web.http("GET", path)
+        pages.append(answer.json["repositories"])
+        path = answer.headers.get("link", "").split(">")[0].removeprefix("<")
+    assert pages == [["a/one", "b/two", "web"], ["z9"]]
+    assert (await web.http("GET", "/v2/_catalog?last=b")).json["repositories"] == ["b/two", "web", "z9"]
+    assert (await web.http("GET", "/v2/_catalog?n=0")).json["repositories"] == []
+    assert (await web.http("GET", "/v2/_catalog?n=many")).error == "PAGINATION_NUMBER_INVALID"
+    assert (await web.http("PUT", "/v2/_catalog")).status == 405
+
+
+async def test_each_registry_lists_its_own_repositories(web: Harness) -> None:
+    elsewhere = f"{ACCOUNT}.dkr.ecr.eu-west-1.localhost:{web.port}"
+    token = await web.token(region="eu-west-1")
+    assert (await web.http("GET", "/v2/_catalog", host=elsewhere, token=token)).json == {"repositories": []}
+    foreign = f"{OTHER_ACCOUNT}.dkr.ecr.us-east-1.localhost:{web.port}"
+    answer = await web.http("GET", "/v2/_catalog", host=foreign)
+    assert (answer.status, answer.error) == (403, "DENIED")
+    assert "ecr:DescribeRepositories" in answer.body.decode()
+    public = await web.http("GET", "/v2/_catalog", host=f"public.ecr.localhost:{web.port}", token=None)
+    assert public.status == 401
 
 
 async def test_referrers(web: Harness) -> None:

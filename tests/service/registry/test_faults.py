@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.service.registry.harness import Harness, digest_of, running_registry
 
-from roadstead.store.blobs import Digest
+from roadstead.services.ecr.api import collect_garbage, expire_uploads
 
 
 @pytest.fixture
@@ -63,20 +63,17 @@ async def test_a_clock_that_goes_back_locks_nobody_out(registry: Harness) -> Non
     assert (await registry.http("GET", "/v2/web/manifests/latest", token=token)).status == 200
     registry.clock.offset = timedelta(days=-3)
     assert (await registry.http("GET", "/v2/web/manifests/latest", token=token)).status == 200
-    assert await registry.pulls.flush() >= 1
+    assert await registry.pulls.moments.flush() >= 1
 
 
 async def test_uploads_that_were_left_alone_go(registry: Harness) -> None:
-    from roadstead.services.ecr.api import RegistryStorage, expire_uploads
-
     await registry.create_repository("web")
     place = (await registry.http("POST", "/v2/web/blobs/uploads/")).headers["location"]
     await registry.http("PATCH", place, b"abc")
-    storage = RegistryStorage(registry.store, registry.blobs)
-    assert await expire_uploads(storage, registry.clock.now()) == 0
+    assert await expire_uploads(registry.storage, registry.clock.now()) == 0
     assert (await registry.http("GET", place)).status == 204
     registry.clock.offset = timedelta(hours=25)
-    assert await expire_uploads(storage, registry.clock.now()) == 1
+    assert await expire_uploads(registry.storage, registry.clock.now()) == 1
     assert (await registry.http("GET", place)).error == "BLOB_UPLOAD_UNKNOWN"
 
 
@@ -103,8 +100,10 @@ async def test_deleted_while_it_is_pulled(registry: Harness) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", registry.port)
     writer.write(f"{head}Connection: close\r\n\r\n".encode())
     await reader.readuntil(b"\r\n\r\n")
+    location = await registry.location("web", digest)
     assert (await registry.http("DELETE", f"/v2/web/blobs/{digest}")).status == 202
-    await registry.blobs.delete(Digest.parse(digest))
+    await collect_garbage(registry.storage, registry.store.run, timedelta())
+    assert await registry.blobs.stat(location) is None
     assert await reader.read(-1) == content
     writer.close()
     assert (await registry.http("GET", f"/v2/web/blobs/{digest}")).status == 404

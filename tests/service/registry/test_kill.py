@@ -6,19 +6,36 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
-from tests.service.registry.harness import OCI_MANIFEST, Answer, digest_of, exchange, image_manifest
+import pytest
+from obstore.store import S3Store
+from tests.service.registry.harness import (
+    OCI_MANIFEST,
+    Answer,
+    digest_of,
+    exchange,
+    image_manifest,
+    running_registry,
+)
+from tests.support.s3 import S3Server, make_bucket, s3_server
+
+from roadstead.services.ecr.api import collect_garbage, expire_uploads
+from roadstead.store.blobs.s3 import PART
+
+__all__ = ["s3_server"]
 
 ROOT = Path(__file__).parents[3]
 
 
 @dataclass
 class Served:
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | None
     port: int
     token: str
 
@@ -30,15 +47,25 @@ class Served:
         return await exchange(self.port, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
 
+async def kill(registry: Served) -> None:
+    assert registry.process is not None
+    registry.process.kill()
+    await registry.process.wait()
+
+
 @asynccontextmanager
-async def served(root: Path) -> AsyncGenerator[Served]:
+async def served(root: Path, moment: str | None = None, *bucket: str) -> AsyncGenerator[Served]:
+    module = ["tests.service.registry.served"] if moment is None else ["tests.service.registry.dying"]
+    arguments = [str(root)] if moment is None else [str(root), moment, *bucket]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.service.registry.served", str(root), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", *module, *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(30):
-            ready = json.loads(await process.stdout.readline())
+        async with asyncio.timeout(120):
+            while not (line := await process.stdout.readline()).startswith(b"{"):  # what it logs on its way
+                assert line, "the registry did not start"
+            ready = json.loads(line)
         yield Served(process, ready["port"], ready["token"])
     finally:
         if process.returncode is None:
@@ -56,8 +83,7 @@ async def test_killed_while_a_chunk_arrives(tmp_path: Path) -> None:
         head = f"PATCH {place} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {registry.token}\r\n"
         writer.write(f"{head}Content-Length: 3000000\r\n\r\n".encode() + content[1_000_000:3_500_000])
         await writer.drain()
-        registry.process.kill()
-        await registry.process.wait()
+        await kill(registry)
         writer.close()
     async with served(tmp_path) as registry:
         assert (await registry.http("HEAD", f"/v2/web/blobs/{digest}")).status == 404
@@ -67,6 +93,68 @@ async def test_killed_while_a_chunk_arrives(tmp_path: Path) -> None:
         assert 1_000_000 <= have <= 3_500_000
         assert (await registry.http("PUT", f"{place}?digest={digest}", content[have:])).status == 201
         assert (await registry.http("GET", f"/v2/web/blobs/{digest}")).body == content
+
+
+ON_DISK = ("create_upload", "append", "seal", "commit", "manifest")
+IN_A_BUCKET = ("append", "_put", "seal", "_whole", "_forget", "commit")
+"""Uploads begin, and manifests are stored, in the database alone."""
+
+
+def moments(names: Sequence[str]) -> list[str]:
+    return [f"{when}:{name}" for name in names for when in ("before", "after")] + ["in:chunk"]
+
+
+@pytest.mark.parametrize("moment", moments(ON_DISK))
+async def test_killed_in_every_phase_of_a_push(tmp_path: Path, moment: str) -> None:
+    await _killed_and_back(tmp_path, moment, os.urandom(2_500_000))
+    assert not list((tmp_path / "blobs" / "uploads").iterdir())
+
+
+@pytest.mark.parametrize("moment", moments(IN_A_BUCKET))
+async def test_killed_in_every_phase_of_a_push_to_s3(tmp_path: Path, s3_server: S3Server, moment: str) -> None:
+    name = f"kill-{sha256(str(tmp_path).encode()).hexdigest()[:16]}"
+    bucket = make_bucket(s3_server, name)
+    await _killed_and_back(tmp_path, moment, os.urandom(PART + 3_000_000), bucket, s3_server.endpoint, name)
+
+
+async def _killed_and_back(
+    root: Path, moment: str, layer: bytes, bucket: S3Store | None = None, *bucket_name: str
+) -> None:
+    """No part of a blob is served, a push from the beginning succeeds, and what the dead server left goes in the end."""
+    config = b'{"os":"linux"}'
+    manifest = image_manifest(config, [layer])
+    async with served(root, moment, *bucket_name) as registry:
+        with pytest.raises((OSError, asyncio.IncompleteReadError, IndexError)):
+            await _push(registry, layer, config, manifest)
+        assert registry.process is not None
+        assert await registry.process.wait() == -9
+    async with running_registry(root, fresh=False, bucket=bucket) as registry:
+        for content in (layer, config):
+            found = await registry.http("GET", f"/v2/web/blobs/{digest_of(content)}")
+            assert found.status == 404 or found.body == content
+        assert (await registry.http("GET", "/v2/web/manifests/latest")).status == 404
+        served_now = Served(None, registry.port, await registry.token())
+        await _push(served_now, layer, config, manifest)
+        assert (await registry.http("GET", f"/v2/web/blobs/{digest_of(layer)}")).body == layer
+        registry.clock.offset = timedelta(days=3)
+        await expire_uploads(registry.storage, registry.clock.now())
+        await collect_garbage(registry.storage, registry.store.run, timedelta(days=1), leftovers=True)
+        registry.clock.offset += registry.blobs.linger + timedelta(minutes=1)
+        await collect_garbage(registry.storage, registry.store.run, timedelta(days=1))
+        checked = await registry.api("CheckRegistry", {}, service="roadstead")
+        assert (checked["findings"], checked["contents"]) == ([], 2)
+        assert len([info async for info in registry.blobs.list()]) == 2
+
+
+async def _push(registry: Served, layer: bytes, config: bytes, manifest: bytes) -> None:
+    """As docker pushes: the layer in chunks and a closing request, the config in one request."""
+    place = (await registry.http("POST", "/v2/web/blobs/uploads/")).headers["location"]
+    for chunk in (layer[:-1000], layer[-1000:]):
+        assert (await registry.http("PATCH", place, chunk)).status == 202
+    assert (await registry.http("PUT", f"{place}?digest={digest_of(layer)}")).status == 201
+    path = f"/v2/web/blobs/uploads/?digest={digest_of(config)}"
+    assert (await registry.http("POST", path, config)).status == 201
+    assert (await registry.http("PUT", "/v2/web/manifests/latest", manifest, OCI_MANIFEST)).status == 201
 
 
 async def test_killed_at_any_moment_of_many_pushes(tmp_path: Path) -> None:
@@ -92,7 +180,7 @@ async def test_killed_at_any_moment_of_many_pushes(tmp_path: Path) -> None:
         reached = asyncio.create_task(enough.wait())
         await asyncio.wait([pushing, reached], return_when=asyncio.FIRST_COMPLETED)
         reached.cancel()
-        registry.process.kill()
+        await kill(registry)
         await asyncio.wait([pushing])
         assert isinstance(pushing.exception(), OSError | asyncio.IncompleteReadError)
     async with served(tmp_path) as registry:

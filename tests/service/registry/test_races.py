@@ -71,3 +71,32 @@ async def test_two_clients_pushing_one_tag(registry: Harness) -> None:
     assert {answer.status for answer in answers} == {201}
     assert (await registry.http("GET", "/v2/web/manifests/latest")).body in manifests
     assert (await registry.http("GET", "/v2/web/tags/list")).json["tags"].count("latest") == 1
+
+
+async def test_one_of_two_clients_gets_an_immutable_tag(registry: Harness) -> None:
+    await registry.create_repository("web", imageTagMutability="IMMUTABLE")
+    digests = [await registry.push_image("web", f"t{n}", b"%d" % n) for n in range(4)]
+    manifests = [(await registry.http("GET", f"/v2/web/manifests/{digest}")).body for digest in digests]
+    answers = await asyncio.gather(*(registry.push_manifest("web", "v1", m) for m in manifests))
+    assert sorted(answer.status for answer in answers) == [201, 400, 400, 400]
+    winner = manifests[[answer.status for answer in answers].index(201)]
+    assert (await registry.http("GET", "/v2/web/manifests/v1")).body == winner
+
+
+async def test_a_tag_that_is_deleted_and_pushed_at_once_names_a_whole_image_or_none(registry: Harness) -> None:
+    await registry.create_repository("web")
+    digest = await registry.push_image("web", "v1")
+    manifest = (await registry.http("GET", f"/v2/web/manifests/{digest}")).body
+    for _ in range(5):
+        pushed, deleted, pulled = await asyncio.gather(
+            registry.push_manifest("web", "v1", manifest),
+            registry.http("DELETE", f"/v2/web/manifests/{digest}"),
+            registry.http("GET", "/v2/web/manifests/v1"),
+        )
+        assert (pushed.status, pulled.status in (200, 404)) == (201, True)
+        assert deleted.status in (202, 404)
+        found = await registry.http("GET", "/v2/web/manifests/v1")
+        assert found.status == 404 or found.body == manifest
+        listed = (await registry.http("GET", "/v2/web/tags/list")).json["tags"]
+        assert listed == (["v1"] if found.status == 200 else [])
+        await registry.push_manifest("web", "v1", manifest)

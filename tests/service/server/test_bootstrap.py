@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert, select, update
 from tests.support.postgres import PostgresServer
 
 from roadstead.access.errors import AuthenticationError
@@ -16,11 +17,14 @@ from roadstead.access.gatekeeper import Gatekeeper
 from roadstead.access.master_key import MasterKey
 from roadstead.access.principal import Principal
 from roadstead.access.sealing import Sealer
+from roadstead.access.tables import attached_policies, group_members, inline_policies, tags, users
 from roadstead.core.sigv4 import SignableRequest, sign
 from roadstead.kernel.clock import SystemClock
 from roadstead.kernel.settings import INTERNAL_ACCOUNT
 from roadstead.server.parts import running_server
 from roadstead.server.settings import ServerSettings
+from roadstead.services.iam.tables import login_profiles, mfa_devices
+from roadstead.store import Transaction
 
 
 @pytest.fixture
@@ -97,6 +101,48 @@ async def test_lost_credentials_are_replaced_and_void(tmp_path: Path):
     old, new = await start(settings, lost, read(settings, "credentials.json"))
     assert old is None
     assert new is not None
+
+
+async def test_nothing_of_a_lost_administrator_arms_or_limits_the_new_one(settings: ServerSettings):
+    """What was attached to the old user, and its MFA device, would otherwise be the new user's, which has the same name."""
+    own = {"account": settings.account, "user_name": "admin"}
+    policies = {"account": settings.account, "entity_kind": "user", "entity_name": "admin"}
+    nothing = "arn:aws:iam::aws:policy/AWSDenyAll"
+    async with running_server(settings) as server:
+
+        async def belongings(tx: Transaction) -> None:
+            now = tx.clock.now()
+            await tx.execute(insert(attached_policies).values(**policies, policy_arn=nothing))
+            await tx.execute(insert(inline_policies).values(**policies, policy_name="p", document="{}"))
+            await tx.execute(insert(group_members).values(**own, group_name="g"))
+            await tx.execute(insert(tags).values(**policies, tag_key="team", tag_value="red"))
+            await tx.execute(update(users).where(users.c.user_name == "admin").values(permissions_boundary=nothing))
+            password = {"salt": b"s", "password": b"p", "reset_required": False, "previous": []}
+            await tx.execute(insert(login_profiles).values(**own, **password, changed_at=now, created_at=now))
+            device = {"device_name": "phone", "path": "/", "seed": b"", "last_step": 0, "drift": 0}
+            await tx.execute(insert(mfa_devices).values(**own, **device, enabled_at=now, created_at=now))
+
+        await server.store.run(belongings)
+    before = read(settings, "credentials.json")
+    (settings.data_dir / "credentials.json").unlink()
+    if settings.shared:  # another server could have made it: the key is handed on
+        await start(settings)
+        assert read(settings, "credentials.json")["accessKeyId"] == before["accessKeyId"]
+        return
+    async with running_server(settings) as server, server.store.snapshot() as tx:
+        master, clock = MasterKey.load(settings.master_key), SystemClock()
+        keeper = Gatekeeper(await Sealer.load(server.store, master, clock), master, clock)
+        caller = await keeper.at(tx).authenticate(signed(read(settings, "credentials.json")))
+        await keeper.at(tx).authorise(caller.principal, "ecs:RunTask", ["*"])
+        for table in (attached_policies, group_members, tags, login_profiles):
+            assert (await tx.execute(select(table).where(table.c.account == settings.account))).first() is None
+        (policy,) = (
+            await tx.execute(select(inline_policies).where(inline_policies.c.account == settings.account))
+        ).all()
+        assert policy.policy_name == "generated"
+        device = (await tx.execute(select(mfa_devices))).one_or_none()
+        assert device is not None
+        assert device.user_name is None
 
 
 async def test_a_lost_host_identity_is_replaced(settings: ServerSettings):

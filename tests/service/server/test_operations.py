@@ -11,9 +11,21 @@ from roadstead.server.operations import DECLARED
 from roadstead.services.operation import OPERATIONS
 
 ACTION = re.compile(r"[a-z0-9-]+:[A-Z][A-Za-z]+")
-OPEN_TO_ALL = {"sts:GetCallerIdentity"}
-"""IAM never asks about these (https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html)."""
-READING = ("Describe", "List", "Get", "BatchGet", "BatchCheck", "Filter", "Discover", "Decode", "Simulate")
+OPEN_TO_ALL = {"sts:GetCallerIdentity", "sts:GetSessionToken"}
+"""IAM never asks about these (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_getsessiontoken.html)."""
+READING = (
+    "Describe",
+    "List",
+    "Get",
+    "BatchGet",
+    "BatchCheck",
+    "Filter",
+    "Discover",
+    "Decode",
+    "Simulate",
+    "Validate",
+    "AssumeRole",
+)
 
 
 @pytest.mark.parametrize("name", sorted(DECLARED))
@@ -30,12 +42,22 @@ def test_only_known_operations_are_open_to_everybody_who_signs():
     assert {name for name, each in OPERATIONS.items() if not each.authorised} == OPEN_TO_ALL
 
 
-WRITES_BLOBS = {"ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"}
+WRITES_BLOBS = {
+    f"{service}:{verb}"
+    for service in ("ecr", "ecr-public")
+    for verb in ("InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload")
+}
 """These read the database to decide, and write to the blob store only."""
 
 
-WRITES_APART = {"iam:ChangePassword", "iam:CreateLoginProfile", "iam:UpdateLoginProfile"}
-"""These hash a password first, and write in a transaction of their own."""
+WRITES_APART = {
+    "iam:ChangePassword",
+    "iam:CreateLoginProfile",
+    "iam:UpdateLoginProfile",
+    "roadstead:CheckRegistry",
+    "roadstead:CollectRegistryGarbage",
+}
+"""These hash a password or look at blobs first, and write in transactions of their own."""
 
 
 @pytest.mark.parametrize(
@@ -68,7 +90,12 @@ NAMES = {
 }
 """Members that name the resource which the operation's policies are written for (Service Authorization Reference)."""
 
-WITHOUT_RESOURCES = {"ecs:DescribeTaskDefinition", "ecs:DeregisterTaskDefinition"}
+WITHOUT_RESOURCES = {
+    "ecs:DescribeTaskDefinition",
+    "ecs:DeregisterTaskDefinition",
+    "roadstead:GetGalleryRepository",
+}
 """ECS has no resource-level permissions for these
-(https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html).
+(https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html); what the gallery shows is
+public.
 """

@@ -11,12 +11,12 @@ from roadstead.access.sessions import issue_role_session
 from roadstead.kernel.arn import Arn
 
 
-def session(server: ServerThread, account: str, lifetime: timedelta, role: str = "worker") -> Keys:
+def session(server: ServerThread, account: str, lifetime: timedelta, role_id: str = "AROAEXAMPLE") -> Keys:
     now = datetime.now(UTC)
     issued = issue_role_session(
         server.sealer(),
-        role=Arn(service="iam", region="", account=account, resource=f"role/{role}"),
-        role_id="AROAEXAMPLE",
+        role=Arn(service="iam", region="", account=account, resource="role/worker"),
+        role_id=role_id,
         session_name="s1",
         now=now,
         expires=now + lifetime,
@@ -46,8 +46,8 @@ def test_a_session_is_the_roles(admin: Account):
 
 def test_a_session_may_do_what_its_role_may(admin: Account):
     trust = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"x"},"Action":"sts:AssumeRole"}]}'
-    admin.iam.create_role(RoleName="worker", AssumeRolePolicyDocument=trust)
-    logs = admin.server.client("logs", session(admin.server, admin.id, timedelta(hours=1)))
+    role = admin.iam.create_role(RoleName="worker", AssumeRolePolicyDocument=trust)["Role"]
+    logs = admin.server.client("logs", session(admin.server, admin.id, timedelta(hours=1), role["RoleId"]))
     refused = refusal(logs.describe_log_groups)
     assert refused.code == "AccessDeniedException"
     assert "assumed-role/worker/s1 is not authorized" in refused.message

@@ -1,4 +1,4 @@
-"""The data directory's disk is full: pushes are refused, tasks go on, and all is well once there is space again."""
+"""The data directory's disk is full: pushes are refused, tasks go on, their ends are told later, and all is well once there is space."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path):
             patient.define_all()
             arn = patient.run("web")
             page = deployment.serving(arn)
+            brief = patient.run("brief")
+            brief_page = deployment.serving(brief)
             processes = patient.pids()
             big = web_image(tmp_path / "big", name="big", random_layers=(8 << 20,))
             filler = small_disk / "filler"
@@ -46,9 +48,13 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path):
                 deployment.push(big, "big", "web")
             assert patient.answers(page)
             assert "Traceback" not in str(refused.value)
+            assert patient.answers(brief_page), "the brief task ended too early to prove anything"
+            until(lambda: not patient.answers(brief_page), "the end of a program while the disk is full", 30)
             assert deployment.task(arn)["lastStatus"] == "RUNNING"
             filler.unlink()
             until(lambda: _pushed(deployment, big), "a push with space again")
+            ended = patient.ended(brief)
+            assert (ended["containers"][0]["exitCode"], ended["stopCode"]) == (7, "EssentialContainerExited")
             second = patient.run("web")
             assert patient.answers(deployment.serving(second))
             assert patient.answers(page)

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from tests.system.crashes.victims import Patient
 
-VICTIMS = ("agent", "server", "containerd", "supervisor")
+VICTIMS = ("agent", "server", "containerd", "guard", "supervisor")
 KILLS = 4
 
 

@@ -62,8 +62,10 @@ class Patient:
         supervisor = self.pids()["supervisor"]
         if name == "supervisor":
             self.kill(name)
-            yield
-            self.deployment.up()
+            try:
+                yield
+            finally:
+                self.deployment.up()
             return
         os.kill(supervisor, signal.SIGSTOP)
         try:
@@ -71,7 +73,7 @@ class Patient:
             yield
         finally:
             os.kill(supervisor, signal.SIGCONT)
-        self.well_again()
+            self.well_again()
 
     @contextmanager
     def frozen(self, name: str) -> Generator[None]:

@@ -32,7 +32,7 @@ def test_detached_with_every_command_that_looks_at_it(deployment_of: MakeDeploym
 
     status = deployment.status()
     assert status["ready"] is True
-    assert {c["name"]: c["state"] for c in status["children"]}.items() >= {
+    assert {c["name"]: c["state"] for c in status["processes"]}.items() >= {
         ("server", "ready"),
         ("agent", "ready"),
         ("containerd", "ready"),
@@ -90,6 +90,30 @@ def test_everything_is_freed_with_tasks_running_on_both_runtimes(deployment_of: 
             ended = deployment.wait_for(arn, "STOPPED")
             assert ended["containers"][0]["exitCode"] is not None
         deployment.down()
+
+
+def test_a_task_that_is_run_while_it_goes_down(deployment_of: MakeDeployment, tmp_path: Path):
+    deployment = deployment_of()
+    deployment.up()
+    uri = deployment.push(web_image(tmp_path / "i"), "web", "web")
+    role = deployment.role("exec")
+    slow = {"command": ["sh", "-c", "trap : TERM; while :; do sleep 1; done"], "stopTimeout": 6}
+    deployment.define("slow", uri, role, [{"name": "main", **slow}])
+    deployment.define("web", uri, role)
+    first = deployment.run_task("slow")
+    deployment.wait_for(first, "RUNNING")
+    going = deployment.host.popen([*PROGRAM, "down", "--data", str(deployment.data)], stdout=subprocess.PIPE)
+    log = deployment.data / "logs" / "up.log"
+    until(lambda: "Stopping tasks" in log.read_text(), "going down")
+    late = deployment.run_task("web")
+    output, _ = going.communicate(timeout=120)
+    assert going.returncode == 0, output
+    assert deployment.leftovers() == []
+
+    deployment.up()
+    assert deployment.wait_for(first, "STOPPED")["containers"][0]["exitCode"] == 137
+    assert deployment.wait_for(late, "STOPPED")["stoppedReason"]
+    deployment.down()
 
 
 def test_keep_leaves_tasks_running_and_the_next_up_finds_them(deployment_of: MakeDeployment, tmp_path: Path):

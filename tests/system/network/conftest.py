@@ -19,7 +19,7 @@ from tests.support.hosts import GATEWAY_PORT, FakeServer
 from tests.support.namespaces import PlayedHost, played_host
 
 from roadstead.agent.host.cleanup import free_everything
-from roadstead.agent.host.network.gateway import ServerEndpoint
+from roadstead.agent.host.network.gateway import Relay, ServerEndpoint
 from roadstead.agent.host.network.netlink import Link, Netlink, RouteEntry
 from roadstead.agent.host.network.syscalls import enter_network
 from roadstead.agent.host.role import HostRole
@@ -27,6 +27,7 @@ from roadstead.agent.host.role import HostRole
 Result = TypeVar("Result")
 
 SERVER = ServerEndpoint("127.0.0.1", GATEWAY_PORT)
+RELAY = Relay("h-1", b"key")
 
 
 @dataclass
@@ -47,6 +48,7 @@ class Deployment:
         role = HostRole(
             tag=self.tag,
             server_endpoint=SERVER,
+            relay=RELAY,
             frames=server.frames,
             report=server.report,
             resync_seconds=resync_seconds,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from roadstead.agent.host.network.gateway import ServerEndpoint
+from roadstead.agent.host.network.gateway import Relay, ServerEndpoint
 from roadstead.agent.host.role import HostRole
 from roadstead.wire.hosts import Frame, HostResourceStatus, ListFrame
 
@@ -28,7 +28,13 @@ async def main(tag: str, file: Path) -> None:
             sys.stdout.write(msgspec.json.encode(status).decode() + "\n")
         sys.stdout.flush()
 
-    role = HostRole(tag=tag, server_endpoint=ServerEndpoint("127.0.0.1", 4566), frames=frames, report=report)
+    role = HostRole(
+        tag=tag,
+        server_endpoint=ServerEndpoint("127.0.0.1", 4566),
+        relay=Relay("h-1", b"key"),
+        frames=frames,
+        report=report,
+    )
     await role.run()
 
 

@@ -11,7 +11,9 @@ import pytest
 from tests.support.hosts import GATEWAY_PORT, FakeServer, interface, subnet, vpc
 from tests.support.namespaces import PlayedHost, played_host_with_uplink
 from tests.support.sockets import Echo, ask, exchange, refused, send_datagrams
-from tests.system.network.conftest import Deployment, Task
+from tests.system.network.conftest import RELAY, Deployment, Task
+
+from roadstead.wire.relayed import read_relay_header
 
 pytestmark = pytest.mark.system
 
@@ -93,7 +95,11 @@ def test_the_gateway_relays_to_the_server_in_both_directions(deployment: Deploym
                 assert await one.call(refused, "169.254.170.3", GATEWAY_PORT), "no server: refused, not hanging"
                 with deployment.host.call(lambda: Echo("127.0.0.1", GATEWAY_PORT)):
                     payload = os.urandom(5_000_000)
-                    assert await one.call(exchange, "169.254.170.3", GATEWAY_PORT, payload) == payload
+                    echoed = await one.call(exchange, "169.254.170.3", GATEWAY_PORT, payload)
+                    header = read_relay_header(echoed)
+                    assert header is not None
+                    assert header.is_by(RELAY.key)
+                    assert echoed[header.size :] == payload
 
     deployment.host.run_async(main)
 

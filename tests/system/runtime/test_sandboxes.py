@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.containerd import processes_with
 
 from roadstead.agent.kernelnet import create_namespace, delete_namespace, in_namespace, open_route
-from roadstead.agent.runtime import Isolation, Runtime
+from roadstead.agent.runtime import Isolation, Runtime, containers
+from roadstead.agent.runtime.containers import Containers
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
 
@@ -54,3 +56,20 @@ async def test_another_agent_starts_a_sandbox_that_the_first_made(bench: Any, na
         await successor.start(spec.id)
         await successor.remove_task(task.id)
         assert await successor.task_ids() == set()
+
+
+async def test_a_sandbox_whose_shim_answers_and_kills_nothing_ends_with_it(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = await bench.task(Isolation.GVISOR)
+    await bench.start(bench.spec(task, "sleep 600"))
+
+    async def answers(_containers: Containers, _container_id: str, _signal: int, **_options: object) -> bool:
+        return True
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Containers, "kill", answers)
+        patched.setattr(containers, "KILL_SECONDS", 5.0)
+        await bench.runtime.remove_task(task.id)
+    assert await bench.runtime.task_ids() == set()
+    assert [command for command in processes_with(str(bench.directory)).values() if task.id in command] == []

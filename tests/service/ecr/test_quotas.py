@@ -1,0 +1,156 @@
+"""Quotas: those of the real service, which settings can change, and those of bytes, which it lacks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.service.registry.harness import Harness, digest_of, image_manifest, running_registry
+
+from roadstead.services.ecr import errors
+
+WEB = {"repositoryName": "web"}
+
+
+@asynccontextmanager
+async def limited(root: Path, *, store: str | None = None, **quotas: int) -> AsyncGenerator[Harness]:
+    settings: Mapping[str, Any] = {"ecr_quotas": quotas}
+    async with running_registry(root, url=store, settings=settings) as ecr:
+        await ecr.create_repository("web")
+        yield ecr
+
+
+async def upload(ecr: Harness, *parts: bytes) -> Any:
+    """Upload a layer through the API."""
+    upload_id = (await ecr.api("InitiateLayerUpload", WEB))["uploadId"]
+    first = 0
+    for part in parts:
+        span = {"partFirstByte": first, "partLastByte": first + len(part) - 1}
+        await ecr.api("UploadLayerPart", {**WEB, "uploadId": upload_id, **span, "layerPartBlob": part})
+        first += len(part)
+    digests = [digest_of(b"".join(parts))]
+    return await ecr.api("CompleteLayerUpload", {**WEB, "uploadId": upload_id, "layerDigests": digests})
+
+
+async def test_repositories(tmp_path: Path) -> None:
+    async with limited(tmp_path, RepositoriesPerRegistry=3) as ecr:
+        await ecr.create_repository("two")
+        await ecr.create_repository("three")
+        with pytest.raises(errors.LimitExceededException) as refused:
+            await ecr.create_repository("four")
+        assert "RepositoriesPerRegistry: 3" in refused.value.message
+        await ecr.api("CreateRepository", {"repositoryName": "four"}, region="eu-west-1")
+        await ecr.api("DeleteRepository", {"repositoryName": "two"})
+        await ecr.create_repository("four")
+
+
+async def test_images_and_tags(tmp_path: Path) -> None:
+    async with limited(tmp_path, ImagesPerRepository=20, TagsPerImage=2) as ecr:
+        config, layer = b"{}", b"layer"
+        for content in (config, layer):
+            await ecr.push_blob("web", content)
+        images = [image_manifest(config, [layer], annotations={"n": str(number)}) for number in range(21)]
+        statuses = [(await ecr.push_manifest("web", f"v{number}", image)).status for number, image in enumerate(images)]
+        assert statuses == [201] * 20 + [429]
+        assert (await ecr.push_manifest("web", "again", images[0])).status == 201
+        assert (await ecr.push_manifest("web", "again", images[0])).status == 201
+        refused = await ecr.push_manifest("web", "third", images[0])
+        assert (refused.status, refused.error) == (429, "TOOMANYREQUESTS")
+        request = {**WEB, "imageManifest": images[0].decode(), "imageTag": "third"}
+        with pytest.raises(errors.LimitExceededException):
+            await ecr.api("PutImage", request)
+        assert len((await ecr.api("ListImages", WEB))["imageIds"]) == 21
+
+
+async def test_parts(tmp_path: Path) -> None:
+    async with limited(tmp_path, LayerPartBytes=10, LayerPartMinimumBytes=5, LayerParts=3, LayerBytes=25) as ecr:
+        await upload(ecr, b"12345", b"67890", b"1")
+        await upload(ecr, b"1")
+        for parts, error in [
+            ((b"1", b"2"), errors.LayerPartTooSmallException),
+            ((b"12345", b"1", b"2"), errors.LayerPartTooSmallException),
+            ((b"x" * 11,), errors.InvalidParameterException),
+            ((b"12345",) * 4, errors.LimitExceededException),
+            ((b"x" * 10,) * 3, errors.LimitExceededException),
+        ]:
+            with pytest.raises(error):
+                await upload(ecr, *parts)
+
+
+async def test_content(tmp_path: Path) -> None:
+    async with limited(tmp_path, RepositoryBytes=100, RegistryBytes=150) as ecr:
+        for name in ("api", "other"):
+            await ecr.create_repository(name)
+        first = await ecr.push_blob("web", b"a" * 60)
+        await ecr.push_blob("web", b"a" * 60)
+        full = await ecr.http("POST", f"/v2/web/blobs/uploads/?digest={digest_of(b'b' * 60)}", b"b" * 60)
+        assert (full.status, "RepositoryBytes: 100" in full.body.decode()) == (429, True)
+        with pytest.raises(errors.LimitExceededException):
+            await upload(ecr, b"c" * 60)
+        await ecr.push_blob("web", b"d" * 40)
+        shared = await ecr.http("POST", f"/v2/api/blobs/uploads/?mount={first}&from=web")
+        assert shared.status == 201, "the registry has its content once"
+        await ecr.push_blob("api", b"d" * 40)
+        over = await ecr.http("POST", f"/v2/other/blobs/uploads/?digest={digest_of(b'e' * 51)}", b"e" * 51)
+        assert (over.status, "RegistryBytes: 150" in over.body.decode()) == (429, True)
+        await ecr.push_blob("other", b"e" * 50)
+        within = await ecr.http("POST", f"/v2/api/blobs/uploads/?digest={digest_of(b'f')}", b"f")
+        assert (within.status, "RepositoryBytes: 100" in within.body.decode()) == (429, True), (
+            "a repository has what it sees"
+        )
+        assert (await ecr.http("HEAD", f"/v2/web/blobs/{digest_of(b'b' * 60)}")).status == 404
+
+
+@pytest.mark.parametrize(("repository", "registry", "fit"), [(100, 0, 6), (0, 100, 3)])
+async def test_pushes_at_once_share_the_room(
+    tmp_path: Path, store_url: str, repository: int, registry: int, fit: int
+) -> None:
+    async with limited(tmp_path, store=store_url, RepositoryBytes=repository, RegistryBytes=registry) as ecr:
+        await ecr.create_repository("api")
+        token = await ecr.token()
+
+        async def push(name: str, seed: bytes) -> int:
+            content = seed * 30
+            path = f"/v2/{name}/blobs/uploads/?digest={digest_of(content)}"
+            return (await ecr.http("POST", path, content, token=token)).status
+
+        pushes = [
+            push(name, seed)
+            for name, seeds in (("web", b"abcde"), ("api", b"vwxyz"))
+            for seed in map(bytes, zip(seeds))
+        ]
+        answers = await asyncio.gather(*pushes)
+        assert sorted(answers) == [201] * fit + [429] * (10 - fit)
+        digest = digest_of(b"a" * 30)
+        assert await push("web", b"a") == answers[0], "what is there already takes no room, what is not finds none"
+        assert (await ecr.http("HEAD", f"/v2/web/blobs/{digest}")).status == (200 if answers[0] == 201 else 404)
+
+
+async def test_what_goes_makes_room(tmp_path: Path) -> None:
+    async with limited(tmp_path, RepositoryBytes=100, RegistryBytes=100) as ecr:
+        digest = await ecr.push_blob("web", b"a" * 100)
+        path = f"/v2/web/blobs/uploads/?digest={digest_of(b'b' * 100)}"
+        assert (await ecr.http("POST", path, b"b" * 100)).status == 429
+        assert (await ecr.http("DELETE", f"/v2/web/blobs/{digest}")).status == 202
+        assert (await ecr.http("POST", path, b"b" * 100)).status == 201
+
+
+async def test_rules_and_templates(tmp_path: Path) -> None:
+    quotas = {"PullThroughCacheRules": 1, "RepositoryCreationTemplates": 1, "PullTimeUpdateExclusions": 1}
+    async with running_registry(tmp_path, settings={"ecr_quotas": {"LifecyclePolicyRules": 1, **quotas}}) as ecr:
+        requests: list[tuple[str, Any]] = [
+            (
+                "CreatePullThroughCacheRule",
+                lambda n: {"ecrRepositoryPrefix": f"p{n}", "upstreamRegistryUrl": "quay.io"},
+            ),
+            ("CreateRepositoryCreationTemplate", lambda n: {"prefix": f"p{n}", "appliedFor": ["CREATE_ON_PUSH"]}),
+            ("RegisterPullTimeUpdateExclusion", lambda n: {"principalArn": f"arn:aws:iam::000000000000:user/u{n}"}),
+        ]
+        for operation, request in requests:
+            await ecr.api(operation, request(1))
+            with pytest.raises(errors.LimitExceededException):
+                await ecr.api(operation, request(2))

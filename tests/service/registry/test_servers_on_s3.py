@@ -1,0 +1,135 @@
+"""Server processes whose content is in a bucket: an upload that one begins goes on in another, and what can't work is said at the start."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from tests.support.postgres import PostgresServer
+from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, s3_server
+from tests.support.server_process import ServerProcess, server_process
+from tests.support.store import postgres_server
+
+__all__ = ["postgres_server", "s3_server"]
+
+KEYS = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_CONFIG_FILE": "/dev/null"}
+
+
+def url_of(server: S3Server, bucket: str) -> str:
+    return f"s3://{bucket}/registry?endpoint={server.endpoint}&region=us-east-1"
+
+
+@pytest.fixture
+def pair(
+    postgres_server: PostgresServer, s3_server: S3Server, tmp_path: Path
+) -> Iterator[tuple[ServerProcess, ServerProcess]]:
+    """Two servers on one database and one bucket."""
+    name = postgres_server.create_database()
+    s3_server.client().create_bucket(Bucket="shared")
+    shared = {
+        "database": postgres_server.url(name),
+        "state": tmp_path / "state",
+        "options": ("--blobs", url_of(s3_server, "shared"), "--gc-grace", "7200"),
+        "environment": KEYS,
+    }
+    with server_process(tmp_path / "a", **shared) as a, server_process(tmp_path / "b", **shared) as b:
+        a.start()
+        b.start()
+        yield a, b
+    postgres_server.drop_database(name)
+
+
+def request(
+    server: ServerProcess, token: str, method: str, path: str, body: bytes = b"", kind: str = ""
+) -> tuple[int, dict[str, str], bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    headers = {"Authorization": f"Basic {token}", **({"Content-Type": kind} if kind else {})}
+    connection.request(method, path, body, headers)
+    answer = connection.getresponse()
+    found = (answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+    connection.close()
+    return found
+
+
+def break_off(server: ServerProcess, token: str, place: str, body: bytes) -> None:
+    """Send half of a chunk, and kill the server."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection.putrequest("PATCH", place)
+    connection.putheader("Authorization", f"Basic {token}")
+    connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders()
+    connection.send(body[: len(body) // 2])
+    server.kill()
+    connection.close()
+
+
+def registry(server: ServerProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "roadstead", "registry", *arguments, "--data", str(server.data)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_an_upload_goes_on_in_another_server(pair: tuple[ServerProcess, ServerProcess], s3_server: S3Server) -> None:
+    a, b = pair
+    ecr = b.client("ecr")
+    ecr.create_repository(repositoryName="web")
+    token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    assert base64.b64decode(token).startswith(b"AWS:")
+    layer = os.urandom(20 << 20)
+    digest = f"sha256:{sha256(layer).hexdigest()}"
+    status, headers, _ = request(a, token, "POST", "/v2/web/blobs/uploads/")
+    place = headers["location"]
+    assert status == 202
+    assert request(a, token, "PATCH", place, layer[: 9 << 20])[0] == 202
+    break_off(a, token, place, layer[9 << 20 :])
+    status, headers, _ = request(b, token, "GET", place)
+    assert (status, headers["range"]) == (204, f"0-{(9 << 20) - 1}")
+    assert request(b, token, "HEAD", f"/v2/web/blobs/{digest}")[0] == 404
+    status, _, text = request(b, token, "PUT", f"{place}?digest={digest}", layer[9 << 20 :])
+    assert status == 201, text
+    a.start()
+    for server in pair:
+        assert request(server, token, "GET", f"/v2/web/blobs/{digest}")[2] == layer
+    checked = registry(b, "fsck")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "everything is right" in checked.stdout
+    assert request(b, token, "DELETE", f"/v2/web/blobs/{digest}")[0] == 202
+    collected = registry(a, "gc", "--grace", "0")
+    assert collected.returncode == 0, collected.stderr
+    assert request(b, token, "GET", f"/v2/web/blobs/{digest}")[0] == 404
+    assert registry(b, "fsck").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "keys", "says"),
+    [
+        ("s3://nowhere/x?endpoint=ENDPOINT&region=us-east-1", KEYS, "no access to"),
+        ("s3://nowhere/x?endpoint=http://127.0.0.1:9&region=us-east-1", KEYS, "no access to"),
+        ("s3://nowhere/x?profile=of-nobody", KEYS, "of-nobody"),
+        ("s3://nowhere/x?colour=blue", KEYS, "colour"),
+        ("gs://nowhere/x", KEYS, "s3://BUCKET/PREFIX"),
+    ],
+)
+def test_what_can_not_work_is_said_at_the_start(
+    tmp_path: Path, s3_server: S3Server, url: str, keys: dict[str, str], says: str
+) -> None:
+    where = url.replace("ENDPOINT", s3_server.endpoint)
+    with server_process(tmp_path / "data", options=("--blobs", where), environment=keys) as server:
+        server.spawn()
+        assert server.exit_status(60) != 0
+        assert says in server.log.read_text()
+
+
+def test_commands_without_a_server_say_so(tmp_path: Path) -> None:
+    with server_process(tmp_path / "data") as server:
+        server.start()
+        server.kill()
+        failed = registry(server, "fsck")
+    assert failed.returncode == 1
+    assert "no server answers" in failed.stderr
