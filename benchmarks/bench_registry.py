@@ -1,8 +1,10 @@
-"""The registry beside distribution v3 with its filesystem driver: bulk push and pull, small requests, memory while a large image is pushed.
+"""The registry beside distribution v3 and olareg: bulk push and pull, small requests, long lists, garbage collection, memory.
 
 Interleaved in one run, by the same clients over loopback. Ours is the server process as `up` runs it: it checks a token and asks IAM on
-every request, keeps its books in SQLite, and answers a push when file, directory and database row are on the disk. distribution runs
-without authentication, with its in-memory descriptor cache, logs nothing below errors, and syncs a blob's file alone.
+every request, keeps an audit trail and its books in SQLite, and answers a push when file, directory and database row are on the disk.
+distribution runs without authentication, with its in-memory descriptor cache, logs nothing below errors, and syncs a blob's file alone;
+olareg runs without authentication on a directory. Neither lists images, and neither collects garbage that many clients push beside:
+those figures are ours alone.
 """
 
 from __future__ import annotations
@@ -10,18 +12,23 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import boto3
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.registry_bulk import SteadyPusher, blobs, manifests, put_all, read_pages
 from benchmarks.registry_client import MIB, Blob, Client
 from benchmarks.support import (
     Measured,
@@ -40,9 +47,13 @@ from roadstead.engines.catalog import Catalog
 from roadstead.server.files import read_credentials
 
 REPOSITORY = "bench"
+QUOTAS = "[ecr.quotas]\nTagsPerImage = 1000000\nImagesPerRepository = 1000000\n"
+"""AWS has fewer tags an image than the longest list here."""
 LARGE = 256 * MIB
 SMALL = MIB
 MEMORY = "memory while a 2 GiB image is pushed"
+NAMES = ("ours", "distribution", "olareg")
+TAGS = 10_000
 IMAGE_LAYERS = 4
 IMAGE_BYTES = 2048 * MIB
 
@@ -62,6 +73,9 @@ class Registry:
     client: Client
     pid: int
     stored: Callable[[str], Path]
+    api: Callable[[str], Any] | None = None
+    """A boto3 client of ours for a service."""
+    data: Path | None = None
 
     def forget(self, digests: Iterator[str] | list[str]) -> None:
         """Give the disk back what a measure put there."""
@@ -74,24 +88,30 @@ def ours(folder: Path) -> Generator[Registry]:
     """The server process of a fresh data directory."""
     data, port = folder / "data", free_port()
     write_config(data, Config(listen=f"127.0.0.1:{port}"))
+    (data / "roadstead.toml").write_text(QUOTAS)
     command = [sys.executable, "-m", "roadstead", "server", "--data", str(data)]
     with child(command, folder / "ours.log", lambda: listens(port)) as pid:
         keys = read_credentials(data)
-        ecr = boto3.client(
-            "ecr",
-            endpoint_url=f"http://127.0.0.1:{port}",
-            region_name=keys.region,
-            aws_access_key_id=keys.access_key_id,
-            aws_secret_access_key=keys.secret_access_key,
-        )
+
+        def api(service: str) -> Any:
+            return boto3.client(
+                service,  # type: ignore[call-overload]
+                endpoint_url=f"http://127.0.0.1:{port}",
+                region_name=keys.region,
+                aws_access_key_id=keys.access_key_id,
+                aws_secret_access_key=keys.secret_access_key,
+            )
+
+        ecr = api("ecr")
         ecr.create_repository(repositoryName=REPOSITORY)
         token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
 
         def stored(digest: str) -> Path:
             name = digest.partition(":")[2]
-            return data / "server" / "blobs" / "blobs" / "sha256" / name[:2] / name
+            folder = data / "server" / "blobs" / "blobs" / "sha256" / name[:2]
+            return next(folder.glob(f"{name}-*"), folder / name)
 
-        yield Registry(Client(port, REPOSITORY, f"Basic {token}"), pid, stored)
+        yield Registry(Client(port, REPOSITORY, f"Basic {token}"), pid, stored, api, data)
 
 
 @contextmanager
@@ -107,6 +127,21 @@ def peer(folder: Path) -> Generator[Registry]:
         def stored(digest: str) -> Path:
             name = digest.partition(":")[2]
             return root / "docker" / "registry" / "v2" / "blobs" / "sha256" / name[:2] / name / "data"
+
+        yield Registry(Client(port, REPOSITORY), pid, stored)
+
+
+@contextmanager
+def olareg(folder: Path) -> Generator[Registry]:
+    """olareg, built from its module."""
+    binary = asyncio.run(Catalog.load().ensure(["olareg"]))["olareg"].path("olareg")
+    root, port = folder / "olareg", free_port()
+    root.mkdir()
+    command = [str(binary), "serve", "--addr", "127.0.0.1", "--port", str(port), "--dir", str(root)]
+    with child([*command, "--gc-frequency", "-1s"], folder / "olareg.log", lambda: listens(port)) as pid:
+
+        def stored(digest: str) -> Path:
+            return root / REPOSITORY / "blobs" / "sha256" / digest.partition(":")[2]
 
         yield Registry(Client(port, REPOSITORY), pid, stored)
 
@@ -191,6 +226,19 @@ def measures(content: Content, seconds: int) -> list[Measure]:
     def small_blobs(registry: Registry) -> float:
         return rate("GET", f"/blobs/{small_digest}", 8)(registry) * SMALL / 1e6
 
+    def tags(registry: Registry) -> float:
+        name, config = f"tags-of-{registry.pid}", content.fresh(512)
+        if name not in listed:
+            registry.client.push(config, config.digest)
+            _, manifest = next(manifests(config.digest, config.size, range(1)))
+            put_all(registry.client, ((f"/manifests/t{number:06}", manifest) for number in range(TAGS)))
+            listed.add(name)
+        found, seconds = read_pages(registry.client, "/tags/list", 1000)
+        if found < TAGS:
+            raise RuntimeError(f"{found} tags are listed")
+        return seconds * 1000
+
+    listed: set[str] = set()
     return [
         Measure("push 256 MiB", "MiB/s", lambda registry: push(registry, content, 1)),
         Measure("push 256 MiB, 4 at once", "MiB/s", lambda registry: push(registry, content, 4)),
@@ -198,15 +246,73 @@ def measures(content: Content, seconds: int) -> list[Measure]:
         Measure("pull 1 MiB, 8 clients", "MB/s", small_blobs),
         Measure("manifest GET, 1 client", "1/s", rate("GET", "/manifests/latest", 1)),
         Measure("manifest GET, 16 clients", "1/s", rate("GET", "/manifests/latest", 16)),
+        Measure("manifest GET, 64 clients", "1/s", rate("GET", "/manifests/latest", 64)),
         Measure("manifest HEAD, 1 client", "1/s", rate("HEAD", "/manifests/latest", 1)),
         Measure("manifest HEAD, 16 clients", "1/s", rate("HEAD", "/manifests/latest", 16)),
+        Measure("manifest HEAD, 64 clients", "1/s", rate("HEAD", "/manifests/latest", 64)),
+        Measure(f"list {TAGS} tags by 1000", "ms", tags),
     ]
 
 
-def row(measure: Measure, mine: Measured, other: Measured) -> list[str]:
-    """One line of the table."""
-    figures = [text for each in (mine, other) for text in (f"{each.median:.0f}", f"±{each.spread:.0%}")]
-    return [measure.name, measure.unit, *figures, f"{ratio_of(mine, other):.2f}"]
+def row(measure: Measure, found: Mapping[str, Measured]) -> list[str]:
+    """One line of the table; the ratio is against distribution, above 1 where ours is better."""
+    figures = [text for name in NAMES for text in (f"{found[name].median:.0f}", f"±{found[name].spread:.0%}")]
+    ratio = ratio_of(found["ours"], found["distribution"])
+    return [measure.name, measure.unit, *figures, f"{1 / ratio if measure.unit == 'ms' else ratio:.2f}"]
+
+
+def list_images(registry: Registry, count: int) -> tuple[float, float]:
+    """Seconds to put `count` images, and to list them all through the ECR API."""
+    assert registry.api is not None
+    config = Content().fresh(512)
+    registry.client.push(config, config.digest)
+    started = time.perf_counter()
+    put_all(registry.client, manifests(config.digest, config.size, range(count)))
+    put = time.perf_counter() - started
+    started = time.perf_counter()
+    pages = registry.api("ecr").get_paginator("list_images").paginate(repositoryName=REPOSITORY, maxResults=1000)
+    found = sum(len(page["imageIds"]) for page in pages)
+    if found < count:
+        raise RuntimeError(f"{found} images are listed")
+    return put, time.perf_counter() - started
+
+
+def collect(registry: Registry, count: int) -> tuple[float, list[float], list[float]]:
+    """Seconds to collect `count` blobs, and those of each small push alone and meanwhile."""
+    put_all(registry.client, blobs(range(count)), "POST", "application/octet-stream")
+    alone = SteadyPusher(registry.client, 10 * count)
+    alone.during(partial(time.sleep, 3.0))
+    meanwhile = SteadyPusher(registry.client, 20 * count)
+
+    def gc() -> float:
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "roadstead", "registry", "gc", "--grace", "0", "--data", str(registry.data)]
+        print(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
+        return time.perf_counter() - started
+
+    seconds = meanwhile.during(gc)
+    return seconds, alone.seconds, meanwhile.seconds
+
+
+def part(seconds: list[float], share: float) -> float:
+    """Milliseconds that a share of these does not exceed."""
+    return sorted(seconds)[int(len(seconds) * share)] * 1000
+
+
+def ours_alone(registry: Registry, only: str, images: int, blob_count: int) -> list[str]:
+    """Lines of what the peers don't do."""
+    lines: list[str] = []
+    if images and only in "list images":
+        put, listed = list_images(registry, images)
+        lines.append(f"{images} images: put {images / put:.0f} a second, listed through the ECR API in {listed:.1f} s")
+    if blob_count and only in "garbage":
+        seconds, alone, meanwhile = collect(registry, blob_count)
+        lines.append(
+            f"garbage collection of {blob_count} blobs: {seconds:.1f} s; a small push meanwhile "
+            f"{part(meanwhile, 0.5):.1f} ms (median), {part(meanwhile, 0.99):.1f} ms (p99); "
+            f"alone {part(alone, 0.5):.1f} and {part(alone, 0.99):.1f} ms"
+        )
+    return lines
 
 
 def main() -> None:
@@ -214,6 +320,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=2, help="of small requests, a measure and round")
     parser.add_argument("--only", default="", help="only the measures whose name contains this")
+    parser.add_argument("--images", type=int, default=100_000, help="to list; 0 leaves it out")
+    parser.add_argument("--blobs", type=int, default=100_000, help="to collect; 0 leaves it out")
     arguments = parser.parse_args()
     facts = machine_facts()
     content = Content()
@@ -223,9 +331,11 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="roadstead-bench-") as folder,
         ours(Path(folder)) as mine,
         peer(Path(folder)) as other,
+        olareg(Path(folder)) as third,
     ):
+        registries = dict(zip(NAMES, (mine, other, third), strict=True))
         if arguments.only in MEMORY:
-            grown = [memory(registry, content) for registry in (mine, other)]
+            grown = [memory(registry, content) for registry in registries.values()]
         for measure in measures(content, arguments.seconds):
             if arguments.only not in measure.name:
                 continue
@@ -233,17 +343,21 @@ def main() -> None:
             def taking(registry: Registry, measure: Measure = measure) -> Callable[[], float]:
                 return lambda: measure.take(registry)
 
-            contenders = {"ours": taking(mine), "distribution": taking(other)}
+            contenders = {name: taking(registry) for name, registry in registries.items()}
             for warm in contenders.values():
                 warm()
-            found = interleave(contenders, arguments.rounds)
-            rows.append(row(measure, found["ours"], found["distribution"]))
+            rows.append(row(measure, interleave(contenders, arguments.rounds)))
+        lines = ours_alone(mine, arguments.only, arguments.images, arguments.blobs)
+        peaks = [resident(registry.pid, "VmHWM") for registry in registries.values()]
     print_facts(facts)
     if rows:
         print(f"\n{arguments.rounds} rounds, median\n")
-        print_table(["measure", "unit", "ours", "", "distribution", "", "ratio"], rows)
+        head = [text for name in NAMES for text in (name, "")]
+        print_table(["measure", "unit", *head, "ours / distribution"], rows)
     if grown:
-        print(f"\n{MEMORY}: ours {grown[0]:.1f} MiB above idle, distribution {grown[1]:.1f} MiB")
+        print(f"\n{MEMORY}, MiB above idle: " + ", ".join(f"{n} {g:.1f}" for n, g in zip(NAMES, grown, strict=True)))
+    print("peak memory of the run, MiB: " + ", ".join(f"{n} {p:.0f}" for n, p in zip(NAMES, peaks, strict=True)))
+    print(*lines, sep="\n")
 
 
 if __name__ == "__main__":

@@ -174,6 +174,7 @@ class _Loop(asyncio.Protocol):
         self._request = request
         self._has_body = has_body
         self._buffer = b""
+        self._left = 0
         self.answers = 0
         self.failure: str | None = None
 
@@ -182,22 +183,25 @@ class _Loop(asyncio.Protocol):
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        self._buffer = self._buffer + data if self._buffer else data
-        end = self._buffer.find(_HEAD_END)
-        if end < 0:
-            return
-        if self._has_body:
-            head = self._buffer[: end + 2].lower()
-            start = head.index(b"content-length:") + 15
-            if len(self._buffer) - end - 4 < int(head[start : head.index(b"\r\n", start)]):
+        if self._left:
+            self._left -= len(data)
+        else:
+            self._buffer = self._buffer + data if self._buffer else data
+            end = self._buffer.find(_HEAD_END)
+            if end < 0:
                 return
-        if self._buffer[9:12] != b"200":
-            self.failure = self._buffer[:200].decode("latin-1")
-            self._transport.close()
-            return
-        self.answers += 1
-        self._buffer = b""
-        self._transport.write(self._request)
+            if self._buffer[9:12] != b"200":
+                self.failure = self._buffer[:200].decode("latin-1")
+                self._transport.close()
+                return
+            if self._has_body:
+                head = self._buffer[: end + 2].lower()
+                start = head.index(b"content-length:") + 15
+                self._left = int(head[start : head.index(b"\r\n", start)]) - (len(self._buffer) - end - 4)
+            self._buffer = b""
+        if not self._left:
+            self.answers += 1
+            self._transport.write(self._request)
 
 
 async def _rate(port: int, request: bytes, clients: int, seconds: int, *, has_body: bool) -> float:
