@@ -40,7 +40,7 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path):
             page = deployment.serving(arn)
             brief = patient.run("brief")
             brief_page = deployment.serving(brief)
-            processes = patient.pids()
+            processes = patient.processes()
             big = web_image(tmp_path / "big", name="big", random_layers=(8 << 20,))
             filler = small_disk / "filler"
             _fill(filler)
@@ -58,7 +58,7 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path):
             second = patient.run("web")
             assert patient.answers(deployment.serving(second))
             assert patient.answers(page)
-            assert patient.pids() == processes, "nothing had to be restarted"
+            assert patient.processes() == processes, "nothing had to be restarted"
         finally:
             deployment.down()
         assert deployment.leftovers() == []

@@ -57,7 +57,7 @@ def test_everything_at_once(patient: Patient):
     arn = patient.run("web")
     page = deployment.serving(arn)
     before = deployment.task(arn)
-    patient.kill(*patient.pids())
+    patient.kill(*patient.processes())
     assert patient.answers(page)
     deployment.up()
     after = deployment.task(arn)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import urllib.request
@@ -13,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.deployment import LiveDeployment, until
+
+from roadstead.engines.supervise.lifecycle import State
+from roadstead.engines.supervise.process import ProcessIdentity
+from roadstead.engines.supervise.record import Record, read_record
 
 TICKER = "httpd -p 80 -h /www; i=0; while true; do echo tick $i; i=$((i+1)); sleep 0.2; done"
 BRIEF = "httpd -p 80 -h /www; sleep 12; echo last words; exit 7"
@@ -29,7 +32,7 @@ class Patient:
     image: str
     role: str
     started: list[str] = field(default_factory=list[str])
-    killed: set[int] = field(default_factory=set[int])
+    killed: set[ProcessIdentity] = field(default_factory=set[ProcessIdentity])
 
     def define_all(self) -> None:
         """Register the task definitions."""
@@ -37,11 +40,17 @@ class Patient:
             main = {"name": "main", "command": ["sh", "-c", command], "stopTimeout": 2}
             self.deployment.define(family, self.image, self.role, [main])
 
-    def pids(self) -> dict[str, int]:
+    def record(self) -> Record:
+        """What the supervisor has on record; it was killed or lives, and so there is one."""
+        record = read_record(self.deployment.data)
+        assert record is not None
+        return record
+
+    def processes(self) -> dict[str, ProcessIdentity]:
         """The processes that run, as the supervisor has them on record."""
-        record = json.loads((self.deployment.data / "supervisor.json").read_text())
-        running = {c["name"]: c["process"]["pid"] for c in record["children"] if c["process"]}
-        return {"supervisor": record["supervisor"]["pid"], **running}
+        record = self.record()
+        running = {child.name: child.process for child in record.children if child.process is not None}
+        return {"supervisor": record.supervisor, **running}
 
     def run(self, family: str) -> str:
         """RunTask; remembered, to be stopped in the end."""
@@ -51,15 +60,15 @@ class Patient:
 
     def kill(self, *names: str) -> None:
         """SIGKILL, all at once."""
-        running = self.pids()
+        running = self.processes()
         for name in names:
-            os.kill(running[name], signal.SIGKILL)
+            os.kill(running[name].pid, signal.SIGKILL)
             self.killed.add(running[name])
 
     @contextmanager
     def dead(self, name: str) -> Generator[None]:
         """Without the process while the block lasts; afterwards all is ready again."""
-        supervisor = self.pids()["supervisor"]
+        supervisor = self.processes()["supervisor"].pid
         if name == "supervisor":
             self.kill(name)
             try:
@@ -78,7 +87,7 @@ class Patient:
     @contextmanager
     def frozen(self, name: str) -> Generator[None]:
         """The process does nothing while the block lasts, and lives."""
-        pid = self.pids()[name]
+        pid = self.processes()[name].pid
         os.kill(pid, signal.SIGSTOP)
         try:
             yield
@@ -89,8 +98,8 @@ class Patient:
         """Wait until every process runs and the deployment says that it is ready."""
 
         def ask() -> bool:
-            record = json.loads((self.deployment.data / "supervisor.json").read_text())
-            if any(c["state"] != "ready" or c["process"]["pid"] in self.killed for c in record["children"]):
+            children = self.record().children
+            if any(child.state is not State.READY or child.process in self.killed for child in children):
                 return False
             with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
                 return answer.status == 200

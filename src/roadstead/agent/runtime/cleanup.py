@@ -1,9 +1,10 @@
-"""What a deployment leaves in the kernel when its containers are gone and its containerd has ended."""
+"""What containerd and engines leave in the kernel: of a whole deployment, whose containerd has ended, and of one container."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 from pathlib import Path
 
 from roadstead.agent.runtime.cgroups import Cgroups
@@ -35,8 +36,22 @@ def release(settings: RuntimeSettings) -> None:
 
     For after containerd has ended; blocking. Raises CleanupError, CgroupError.
     """
-    library = ctypes.CDLL(None, use_errno=True)
-    for path in mount_points(settings.state):
-        if library.umount2(os.fsencode(path), _MNT_DETACH) != 0:
-            raise CleanupError(f"{path} can't be unmounted: {os.strerror(ctypes.get_errno())}")
+    try:
+        _unmount(settings.state)
+    except OSError as error:
+        raise CleanupError(f"{error.filename} can't be unmounted: {error.strerror}") from error
     Cgroups(settings.tag, settings.cgroup_root).remove_all()
+
+
+def remove_bundle(bundle: Path) -> None:
+    """Remove a container's bundle and what is mounted in it. Blocking; raises OSError."""
+    _unmount(bundle)
+    shutil.rmtree(bundle)
+
+
+def _unmount(below: Path) -> None:
+    library = ctypes.CDLL(None, use_errno=True)
+    for path in mount_points(below):
+        if library.umount2(os.fsencode(path), _MNT_DETACH) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(path))

@@ -90,6 +90,16 @@ class RuntimeSettings:
         return self.state / "containerd.sock.ttrpc"
 
     @property
+    def bundles(self) -> Path:
+        """Containerd's bundles, one directory for each container that has a shim."""
+        return self.state / "containerd" / "io.containerd.runtime.v2.task" / self.namespace
+
+    @property
+    def gvisor_state(self) -> Path:
+        """What gVisor knows of its containers."""
+        return self.state / "runsc" / self.namespace
+
+    @property
     def config_file(self) -> Path:
         """Containerd's configuration."""
         return self.data / "config.toml"

@@ -31,6 +31,7 @@ from roadstead.agent.runtime.api import (
     tasks_pb2,
     types_pb2,
 )
+from roadstead.agent.runtime.cleanup import remove_bundle
 from roadstead.agent.runtime.client import LONG_CALL, SHORT_CALL, Client
 from roadstead.agent.runtime.config import RuntimeSettings
 from roadstead.agent.runtime.errors import (
@@ -41,7 +42,7 @@ from roadstead.agent.runtime.errors import (
     NotFound,
 )
 from roadstead.agent.runtime.model import ContainerState, ContainerStatus, Isolation, Output
-from roadstead.agent.runtime.shims import kill_shim
+from roadstead.agent.runtime.shims import kill_kernel, kill_shim
 from roadstead.agent.runtime.spec import Document
 from roadstead.engines.subprocesses import run
 
@@ -166,11 +167,18 @@ class Containers:
 
     async def discard_gvisor_state(self, container_id: str) -> None:
         """Have gVisor forget what it knows of a container whose creation was killed; a failure shows in the next attempt."""
-        root = self._settings.state / "runsc" / self._settings.namespace
         program = str(self._settings.engines.runsc)
-        done = await run([program, "--root", str(root), "delete", "--force", container_id])
+        done = await run([program, "--root", str(self._settings.gvisor_state), "delete", "--force", container_id])
         if done.status:
             log.warning("gVisor keeps a container's state", container=container_id, reason=done.stderr)
+
+    async def discard_bundle(self, container_id: str) -> None:
+        """Take away the directory of a container that containerd does not know, and its shim; a failure shows in the next attempt."""
+        await asyncio.to_thread(kill_shim, container_id, self._settings.socket, self._settings.namespace)
+        try:
+            await asyncio.to_thread(remove_bundle, self._settings.bundles / container_id)
+        except OSError as error:
+            log.warning("what is left of a container stays", container=container_id, reason=str(error))
 
     async def start(self, container_id: str, exec_id: str = "") -> int:
         """Run the program; its pid."""
@@ -205,21 +213,34 @@ class Containers:
     async def stop(self, container_id: str, signal: int, grace: float) -> None:
         """Signal, wait, and kill what is left after `grace` seconds. Returns when nothing runs. Raises ContainerdError."""
         try:
-            if grace > 0 and await self.kill(container_id, signal):
-                ended = await self.wait(container_id, grace)
-                if ended is not None:
-                    return
-            await self.kill(container_id, _SIGKILL, everything=True)
-            if await self.wait(container_id, KILL_SECONDS) is None and not await self._ends_with_its_shim(container_id):
+            if grace > 0 and await self._ends_by(container_id, signal, grace):
+                return
+            if await self._ends_by(container_id, _SIGKILL, KILL_SECONDS, everything=True):
+                return
+            if not await self._ends_with_its_shim(container_id):
                 raise ContainerdError(f"{container_id} did not end within {KILL_SECONDS:g} s of SIGKILL")
         except NotFound:
             return
 
-    async def _ends_with_its_shim(self, container_id: str) -> bool:
-        """Kill the container's shim; whether that ended the container, whose processes containerd takes away after a dead shim.
+    async def _ends_by(self, container_id: str, signal: int, within: float, *, everything: bool = False) -> bool:
+        """Signal and wait; whether the process ended. Raises ContainerdUnavailable where it is not the shim that gives no answer."""
+        try:
+            await self.kill(container_id, signal, everything=everything)
+        except ContainerdUnavailable:
+            await self._client.version()
+            log.warning("a shim does not answer", container=container_id)
+            return False
+        return await self.wait(container_id, within) is not None
 
-        For a shim that answers and does nothing: gVisor's is left so by a containerd that was killed in the middle of a start.
+    async def _ends_with_its_shim(self, container_id: str) -> bool:
+        """Kill the container's shim and the kernel that it runs on; whether that ended the container.
+
+        containerd takes away what a dead shim leaves. For a shim that does nothing, or does not answer: gVisor's is left so by a containerd
+        that was killed in the middle of a start, and by a sandbox that hangs, as then do all containers of the task.
         """
+        marks = await self.labels(container_id)
+        if marks.get(labels.ISOLATION) == Isolation.GVISOR.value:
+            await asyncio.to_thread(kill_kernel, marks[labels.MEMORY_GROUP], self._settings.gvisor_state)
         if not await asyncio.to_thread(kill_shim, container_id, self._settings.socket, self._settings.namespace):
             return False
         log.warning("a container outlived SIGKILL: its shim was killed", container=container_id)

@@ -10,7 +10,7 @@ TASK = f"{PREFIX}task"
 ISOLATION = f"{PREFIX}isolation"
 ROLE = f"{PREFIX}role"
 MEMORY_GROUP = f"{PREFIX}memory-group"
-"""The control group, below the task's, whose kills for memory are this container's: its own, or its sandbox's."""
+"""The control group, below the task's, whose kills for memory are this container's: its own, or its sandbox's, on whose kernel it runs."""
 
 SANDBOX = "sandbox"
 APPLICATION = "application"

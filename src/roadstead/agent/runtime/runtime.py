@@ -25,6 +25,7 @@ from roadstead.agent.runtime.errors import (
     CannotCreateContainer,
     CannotStartContainer,
     ContainerdError,
+    ContainerdUnavailable,
     FailedPrecondition,
     NotFound,
     RuntimeFault,
@@ -75,7 +76,7 @@ class Runtime:
         self._half_made: set[str] = set()
         self._accounts: dict[str, Accounts] = {}
 
-    async def connect(self, within: float = 30) -> None:
+    async def connect(self, within: float = 60) -> None:
         """Wait up to `within` seconds until containerd answers, clear what a crash left half made, watch for ends.
 
         Raises ContainerdUnavailable.
@@ -169,15 +170,14 @@ class Runtime:
             await self._make(spec, task)
 
     async def renew_sandbox(self, task_id: str, prepare: Callable[[], Awaitable[None]]) -> None:
-        """Before a container is started: make the task's sandbox anew if its own start may have been given up half-way.
+        """Before a container is started: make the task's sandbox anew if its own start may have been given up half-way, or if it hangs.
 
         `prepare` completes the network namespace again, whose addresses the old sandbox may have taken. Raises CannotCreateContainer.
         """
         task = self._tasks.get(task_id)
         if task is None or not self._sandboxes.is_doubtful(task_id):
             return
-        records = (await self._containers.records()).values()
-        if any(m.get(labels.TASK) == task_id and m.get(labels.ROLE) == labels.APPLICATION for m in records):
+        if any(each.task_id == task_id and each.id not in self._unmade for each in await self.list()):
             self._sandboxes.trust(task_id)
         else:
             await self._sandboxes.renew(task, prepare)
@@ -188,10 +188,14 @@ class Runtime:
         Raises CannotStartContainer, with gVisor all that `create` does.
         """
         await self._sandboxes.start(self._task_of.get(container_id, ""))
-        if (spec := self._unmade.get(container_id)) is not None:
-            await self._make_late(spec)
         try:
+            if (spec := self._unmade.get(container_id)) is not None:
+                await self._make_late(spec)
             pid = await self._containers.start(container_id)
+        except ContainerdUnavailable:
+            if container_id in self._unmade:
+                self._sandboxes.doubt(self._unmade[container_id].task_id)
+            raise
         except ContainerdError as error:
             raise CannotStartContainer(processes.explain(str(error))) from error
         self._forget_unmade(container_id)

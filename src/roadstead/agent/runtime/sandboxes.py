@@ -33,8 +33,12 @@ log = structlog.get_logger(__name__)
 
 LEFTOVER_SECONDS = 20.0
 """How long what is left of an earlier attempt is waited for."""
+CONTAINERDS_SECONDS = 12.0
+"""How long a bundle is left to containerd, which waits twice for five seconds before it gives up a shim that does not answer."""
 _RETRY = 0.1
 _GVISOR_STATE = "cannot lock container metadata file: container already exists"
+_STATE_IN_THE_WAY = ("container with given ID already exists", _GVISOR_STATE)
+"""What runc and gVisor say of an earlier attempt's state: the first takes it away in the next attempt that fails, the second never does."""
 _SIGKILL = 9
 
 
@@ -52,7 +56,7 @@ async def launch(containers: Containers, record: Record) -> None:
     """Store a container and have its shim make it. Raises CannotCreateContainer, CannotStartContainer.
 
     A container that an earlier agent asked for may still be taken away: containerd gives up what nobody waits for any more, and until then
-    its directory is in the way.
+    its bundle is in the way. One that an engine held on to meanwhile containerd forgets: it is taken away here.
     """
     try:
         await containers.record(record)
@@ -66,28 +70,24 @@ async def launch(containers: Containers, record: Record) -> None:
 
 
 async def _create(containers: Containers, record: Record) -> None:
-    give_up_at = asyncio.get_running_loop().time() + LEFTOVER_SECONDS
+    clock = asyncio.get_running_loop().time
+    began = clock()
     while True:
         try:
             await containers.create_task(record)
         except ContainerdError as error:
-            if not _is_in_the_way(str(error)) or asyncio.get_running_loop().time() > give_up_at:
+            text = str(error)
+            bundle = text.startswith("mkdir ") and text.endswith(": file exists")
+            if not (bundle or text.endswith(_STATE_IN_THE_WAY)) or clock() > began + LEFTOVER_SECONDS:
                 raise
-            log.info("an earlier attempt is still in the way", container=record.id, reason=str(error))
-            if str(error).endswith(_GVISOR_STATE):
+            log.info("an earlier attempt is still in the way", container=record.id, reason=text)
+            if text.endswith(_GVISOR_STATE):
                 await containers.discard_gvisor_state(record.id)
+            elif bundle and clock() > began + CONTAINERDS_SECONDS:
+                await containers.discard_bundle(record.id)
             await asyncio.sleep(_RETRY)
         else:
             return
-
-
-def _is_in_the_way(text: str) -> bool:
-    """Whether containerd's directory, or the state that runc or gVisor keeps, is left of an earlier attempt.
-
-    containerd takes the first away by itself, runc's the next attempt that fails, gVisor's nobody.
-    """
-    bundle = text.startswith("mkdir ") and text.endswith(": file exists")
-    return bundle or text.endswith(("container with given ID already exists", _GVISOR_STATE))
 
 
 class Sandboxes:
@@ -140,11 +140,16 @@ class Sandboxes:
             self._doubtful.discard(task_id)
 
     def is_doubtful(self, task_id: str) -> bool:
-        """Whether nobody saw the start of the task's sandbox end."""
+        """Whether nobody saw the start of the task's sandbox end, or something was asked of it in vain."""
         return task_id in self._doubtful
 
+    def doubt(self, task_id: str) -> None:
+        """Nothing came of what was asked of the sandbox: it may hang."""
+        self._doubtful.add(task_id)
+        self._unstarted.setdefault(task_id, asyncio.Lock())
+
     def trust(self, task_id: str) -> None:
-        """The sandbox is as it should be: there are containers in it."""
+        """The sandbox is as it should be: containers run in it."""
         self._doubtful.discard(task_id)
 
     async def renew(self, task: TaskSpec, prepare: Callable[[], Awaitable[None]]) -> None:

@@ -134,7 +134,7 @@ class RestartPolicy:
 
     initial: float = 0.2
     factor: float = 2.0
-    maximum: float = 30.0
+    maximum: float = 10.0
     healthy_after: float = 10.0
     attempts: int = 5
     restart: bool = True

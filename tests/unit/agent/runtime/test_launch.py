@@ -30,6 +30,7 @@ class Containers:
         self._errors = errors
         self.attempts = 0
         self.discarded: list[str] = []
+        self.bundle_stays = False
 
     async def record(self, record: Record) -> None: ...
 
@@ -38,8 +39,13 @@ class Containers:
     async def discard_gvisor_state(self, container_id: str) -> None:
         self.discarded.append(container_id)
 
+    async def discard_bundle(self, container_id: str) -> None:
+        self.bundle_stays = False
+
     async def create_task(self, record: Record) -> int:
         self.attempts += 1
+        if self.bundle_stays:
+            raise ContainerdError(IN_THE_WAY)
         if (text := next(self._errors, None)) is not None:
             raise ContainerdError(text)
         return 1
@@ -60,6 +66,14 @@ async def test_gvisor_is_told_to_forget_what_it_kept() -> None:
     containers = Containers(iter([GVISOR_STATE]))
     await sandboxes.launch(cast("Any", containers), RECORD)
     assert (containers.attempts, containers.discarded) == (2, ["a-1"])
+
+
+async def test_a_bundle_that_containerd_leaves_is_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandboxes, "CONTAINERDS_SECONDS", 0.15)
+    containers = Containers(iter([]))
+    containers.bundle_stays = True
+    await sandboxes.launch(cast("Any", containers), RECORD)
+    assert containers.attempts == 4
 
 
 async def test_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
