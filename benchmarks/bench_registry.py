@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.registry_bulk import SteadyPusher, blobs, manifests, put_all, read_pages
 from benchmarks.registry_client import MIB, Blob, Client
+from benchmarks.registry_scale import Images
 from benchmarks.support import (
     Measured,
     child,
@@ -54,6 +55,8 @@ SMALL = MIB
 MEMORY = "memory while a 2 GiB image is pushed"
 NAMES = ("ours", "distribution", "olareg")
 TAGS = 10_000
+FEW = 1000
+"""Images of a repository that is small."""
 IMAGE_LAYERS = 4
 IMAGE_BYTES = 2048 * MIB
 
@@ -261,20 +264,20 @@ def row(measure: Measure, found: Mapping[str, Measured]) -> list[str]:
     return [measure.name, measure.unit, *figures, f"{1 / ratio if measure.unit == 'ms' else ratio:.2f}"]
 
 
-def list_images(registry: Registry, count: int) -> tuple[float, float]:
-    """Seconds to put `count` images, and to list them all through the ECR API."""
+def images(registry: Registry, count: int) -> tuple[list[str], list[list[str]]]:
+    """What `count` images cost to put and to list, and rows of what single requests cost beside a few and beside all of them."""
     assert registry.api is not None
     config = Content().fresh(512)
     registry.client.push(config, config.digest)
-    started = time.perf_counter()
-    put_all(registry.client, manifests(config.digest, config.size, range(count)))
-    put = time.perf_counter() - started
-    started = time.perf_counter()
-    pages = registry.api("ecr").get_paginator("list_images").paginate(repositoryName=REPOSITORY, maxResults=1000)
-    found = sum(len(page["imageIds"]) for page in pages)
-    if found < count:
-        raise RuntimeError(f"{found} images are listed")
-    return put, time.perf_counter() - started
+    repository = Images(registry.client, registry.api("ecr"), REPOSITORY, config.digest, config.size)
+    repository.grow(FEW)
+    few = repository.costs()
+    put = repository.grow(count)
+    listed = repository.list()
+    many = repository.costs()
+    rate = (count - FEW) / put
+    rows = [[name, f"{few[name]:.2f}", f"{many[name]:.2f}", f"{many[name] / few[name]:.2f}"] for name in few]
+    return [f"{count} images: put {rate:.0f} a second, listed through the ECR API in {listed:.1f} s"], rows
 
 
 def collect(registry: Registry, count: int) -> tuple[float, list[float], list[float]]:
@@ -299,20 +302,14 @@ def part(seconds: list[float], share: float) -> float:
     return sorted(seconds)[int(len(seconds) * share)] * 1000
 
 
-def ours_alone(registry: Registry, only: str, images: int, blob_count: int) -> list[str]:
-    """Lines of what the peers don't do."""
-    lines: list[str] = []
-    if images and only in "list images":
-        put, listed = list_images(registry, images)
-        lines.append(f"{images} images: put {images / put:.0f} a second, listed through the ECR API in {listed:.1f} s")
-    if blob_count and only in "garbage":
-        seconds, alone, meanwhile = collect(registry, blob_count)
-        lines.append(
-            f"garbage collection of {blob_count} blobs: {seconds:.1f} s; a small push meanwhile "
-            f"{part(meanwhile, 0.5):.1f} ms (median), {part(meanwhile, 0.99):.1f} ms (p99); "
-            f"alone {part(alone, 0.5):.1f} and {part(alone, 0.99):.1f} ms"
-        )
-    return lines
+def garbage(registry: Registry, count: int) -> str:
+    """A line about garbage collection."""
+    seconds, alone, meanwhile = collect(registry, count)
+    return (
+        f"garbage collection of {count} blobs: {seconds:.1f} s; a small push meanwhile "
+        f"{part(meanwhile, 0.5):.1f} ms (median), {part(meanwhile, 0.99):.1f} ms (p99); "
+        f"alone {part(alone, 0.5):.1f} and {part(alone, 0.99):.1f} ms"
+    )
 
 
 def main() -> None:
@@ -347,7 +344,12 @@ def main() -> None:
             for warm in contenders.values():
                 warm()
             rows.append(row(measure, interleave(contenders, arguments.rounds)))
-        lines = ours_alone(mine, arguments.only, arguments.images, arguments.blobs)
+        lines: list[str] = []
+        growth: list[list[str]] = []
+        if arguments.images and arguments.only in "list images":
+            lines, growth = images(mine, arguments.images)
+        if arguments.blobs and arguments.only in "garbage":
+            lines.append(garbage(mine, arguments.blobs))
         peaks = [resident(registry.pid, "VmHWM") for registry in registries.values()]
     print_facts(facts)
     if rows:
@@ -358,6 +360,9 @@ def main() -> None:
         print(f"\n{MEMORY}, MiB above idle: " + ", ".join(f"{n} {g:.1f}" for n, g in zip(NAMES, grown, strict=True)))
     print("peak memory of the run, MiB: " + ", ".join(f"{n} {p:.0f}" for n, p in zip(NAMES, peaks, strict=True)))
     print(*lines, sep="\n")
+    if growth:
+        print("\nms, one client, median\n")
+        print_table(["request", f"{FEW} images", f"{arguments.images} images", "ratio"], growth)
 
 
 if __name__ == "__main__":

@@ -18,14 +18,6 @@ DEFAULT_GRACE = timedelta(seconds=DEFAULT_GC_GRACE)
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """An upload to the repository; `ended` is None while it goes on."""
-
-    began: datetime
-    ended: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Released:
     """A blob that no image consists of, and when somebody was last told that it is here."""
 
@@ -46,19 +38,21 @@ def needs_refresh(released_at: datetime | None, now: datetime, grace: timedelta)
     return released_at is not None and now - released_at > refresh_after(grace)
 
 
-def horizon(now: datetime, sessions: Iterable[Session], grace: timedelta) -> datetime:
-    """Blobs that were released before this time may go.
+def counts_after(now: datetime, grace: timedelta) -> datetime:
+    """An upload to the repository counts while it goes on, and where it ended after this time."""
+    return now - grace
+
+
+def horizon(now: datetime, oldest: datetime | None, grace: timedelta) -> datetime:
+    """Blobs that were released before this time may go; `oldest` is when the oldest upload that counts began, None where there is none.
 
     Whoever was told of a blob has it for `grace` at least; and, as long as they upload to the repository without a pause of `grace`
     after that, from `grace` before each such upload began.
     """
-    recent = [session.began for session in sessions if session.ended is None or session.ended > now - grace]
-    return min([now, *recent]) - grace - refresh_after(grace)
+    return (now if oldest is None else min(now, oldest)) - grace - refresh_after(grace)
 
 
-def collectable(
-    released: Iterable[Released], sessions: Iterable[Session], now: datetime, grace: timedelta
-) -> list[str]:
-    """The digests of those that may go."""
-    before = horizon(now, sessions, grace)
+def collectable(released: Iterable[Released], oldest: datetime | None, now: datetime, grace: timedelta) -> list[str]:
+    """The digests of those that may go; for `oldest` see `horizon`."""
+    before = horizon(now, oldest, grace)
     return [each.digest for each in released if each.at < before]

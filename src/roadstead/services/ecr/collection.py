@@ -25,8 +25,8 @@ from sqlalchemy import delete, func, insert, or_, select, update
 
 from roadstead.core.registry.collection import (
     Released,
-    Session,
     collectable,
+    counts_after,
     needs_refresh,
     refresh_after,
 )
@@ -106,7 +106,7 @@ async def release_links(tx: Transaction, grace: timedelta) -> Step:
     for place, rows in groupby(old, key=lambda row: row[:3]):
         key = RepositoryKey(*place)
         released = [Released(row[3], row[4]) for row in rows]
-        may_go = collectable(released, await _sessions(tx, key, now, grace), now, grace)
+        may_go = collectable(released, await _oldest_upload(tx, key, now, grace), now, grace)
         needed = await _needed(tx, key, may_go)
         await claim_blobs(tx, key, needed)
         gone += await unlink_blobs(tx, key, [digest for digest in may_go if digest not in needed])
@@ -115,16 +115,13 @@ async def release_links(tx: Transaction, grace: timedelta) -> Step:
     return Step(len(old), gone)
 
 
-async def _sessions(tx: Transaction, key: RepositoryKey, now: datetime, grace: timedelta) -> list[Session]:
-    """The one upload that counts: the oldest of those that go on or ended less than `grace` ago, where there is any.
-
-    A busy repository has a hundred thousand others, and is asked for every page of links.
-    """
+async def _oldest_upload(tx: Transaction, key: RepositoryKey, now: datetime, grace: timedelta) -> datetime | None:
+    """When the oldest upload that counts began: a busy repository has a hundred thousand others, and is asked for every page of links."""
+    ended = uploads.c.ended_at
     stmt = select(func.min(uploads.c.created_at)).where(
-        within(uploads, key), or_(uploads.c.ended_at.is_(None), uploads.c.ended_at > now - grace)
+        within(uploads, key), or_(ended.is_(None), ended > counts_after(now, grace))
     )
-    began = (await tx.execute(stmt)).scalar()
-    return [] if began is None else [Session(began)]
+    return (await tx.execute(stmt)).scalar()
 
 
 async def _needed(tx: Transaction, key: RepositoryKey, digests: Sequence[str]) -> list[str]:
