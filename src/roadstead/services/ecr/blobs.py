@@ -103,21 +103,20 @@ async def add_content(tx: Transaction, key: RepositoryKey, digest: str, sealed: 
 
     Raises RepositoryNotFoundException when the repository has gone meanwhile.
     """
+    blob = Blob(sealed.size, sealed.location)
     present = await tx.look_up(_CONTENT, digest=digest)
-    now = tx.clock.now()
     if not present:
-        row = {"digest": digest, "location": sealed.location, "size": sealed.size}
-        await tx.execute(insert(contents).values(**row, created_at=now))
-        await link_blob(tx, key, digest, Blob(sealed.size, sealed.location))
-        return
-    location, size, lost_at = present[0]
-    if lost_at is not None:
-        await _replace_content(tx, digest, location, sealed)
-        await link_blob(tx, key, digest, Blob(sealed.size, sealed.location))
-        return
-    if location != sealed.location:
-        await tx.execute(insert(garbage).values(location=sealed.location, size=sealed.size, since=now))
-    await link_blob(tx, key, digest, Blob(size, location))
+        row = {"digest": digest, "location": sealed.location, "size": sealed.size, "created_at": tx.clock.now()}
+        await tx.execute(insert(contents).values(**row))
+    else:
+        location, size, lost_at = present[0]
+        if lost_at is not None:
+            await _replace_content(tx, digest, location, sealed)
+        elif location != sealed.location:
+            row = {"location": sealed.location, "size": sealed.size, "since": tx.clock.now()}
+            await tx.execute(insert(garbage).values(**row))
+            blob = Blob(size, location)
+    await link_blob(tx, key, digest, blob)
 
 
 async def _replace_content(tx: Transaction, digest: str, lost: str, sealed: Sealed) -> None:
