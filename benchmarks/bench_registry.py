@@ -165,10 +165,15 @@ class Content:
 
 
 def push(registry: Registry, content: Content, at_once: int) -> float:
-    """MiB/s of new large blobs pushed at once."""
-    blobs = [(blob, blob.digest) for blob in (content.fresh() for _ in range(at_once))]
-    seconds = registry.client.push_all(blobs)
-    registry.forget([digest for _, digest in blobs])
+    """MiB/s of new large blobs pushed at once, the second time of two: in free memory that a registry left itself, not the one before it.
+
+    On a virtual machine that makes a difference of half: memory freed in small pieces goes back to its host, and has to be asked for again.
+    """
+    seconds = 0.0
+    for _ in range(2):
+        blobs = [(blob, blob.digest) for blob in (content.fresh() for _ in range(at_once))]
+        seconds = registry.client.push_all(blobs)
+        registry.forget([digest for _, digest in blobs])
     return at_once * LARGE / MIB / seconds
 
 

@@ -26,6 +26,13 @@ SEND_FILE = "roadstead.send_file"
 SendFile = Callable[[int, int, int], Awaitable[None]]
 """Sends, of an open file (its descriptor), from an offset on so many bytes, as the body of an answer whose head was sent."""
 
+RECEIVE_BODY = "roadstead.receive_body"
+"""Where the scope has a `ReceiveBody`, if the server can pass on this request's body in a thread."""
+Sink = Callable[[memoryview], None]
+"""Takes a piece of content, which is gone when it returns; blocks."""
+ReceiveBody = Callable[[Sink], Awaitable[None]]
+"""Gives the whole body to a sink. Raises ClientGone, TimeoutError when the client pauses for too long, and what the sink raises."""
+
 RECEIVE_SECONDS = 60.0
 """How long a client may pause while it sends a body."""
 SEND_SECONDS = 120.0
@@ -42,7 +49,18 @@ class ClientGone(Exception):
 class Request:
     """The request of an exchange."""
 
-    __slots__ = ("_query", "_query_string", "_receive", "arrival", "headers", "is_read", "method", "path", "send_file")
+    __slots__ = (
+        "_query",
+        "_query_string",
+        "_receive",
+        "arrival",
+        "headers",
+        "is_read",
+        "method",
+        "path",
+        "receive_body",
+        "send_file",
+    )
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
@@ -53,6 +71,7 @@ class Request:
         self._query: dict[str, list[str]] | None = None
         self._receive = receive
         self.send_file: SendFile | None = scope.get(SEND_FILE)
+        self.receive_body: ReceiveBody | None = scope.get(RECEIVE_BODY)
         self.is_read = not self.has_body
         """Whether nothing of the body is left to come."""
 
@@ -97,15 +116,23 @@ class Request:
                 async with asyncio.timeout(RECEIVE_SECONDS):
                     message = await self._receive()
             except TimeoutError as error:
-                raise RegistryError(
-                    HTTPStatus.REQUEST_TIMEOUT, "UNKNOWN", "the request's body did not arrive"
-                ) from error
+                raise _too_slow() from error
             if message["type"] == "http.disconnect":
                 raise ClientGone
             more = message.get("more_body", False)
             self.is_read = not more
             if message.get("body"):
                 yield message["body"]
+
+    async def pour(self, sink: Sink) -> None:
+        """The body, where there is `receive_body`, piece by piece into `sink`, which is called in threads. Raises as `stream` does."""
+        if self.receive_body is None:
+            raise TypeError("this server passes no bodies on")
+        try:
+            await self.receive_body(sink)
+        except TimeoutError as error:
+            raise _too_slow() from error
+        self.is_read = True
 
     async def body(self, limit: int, what: str) -> bytes:
         """The whole body; raises RegistryError (413) when it is longer than `limit` bytes."""
@@ -128,6 +155,10 @@ class Request:
                     pass
         except (TimeoutError, ClientGone, RegistryError):
             return
+
+
+def _too_slow() -> RegistryError:
+    return RegistryError(HTTPStatus.REQUEST_TIMEOUT, "UNKNOWN", "the request's body did not arrive")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ Bytes go to the blob store between transactions; a blob is visible once a transa
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
 from roadstead.access.errors import AccessDenied
+from roadstead.registry.bodies import Body, body_of
 from roadstead.registry.call import Call
-from roadstead.registry.errors import Header, RegistryError, digest_invalid, too_large, upload_unknown
+from roadstead.registry.errors import Header, RegistryError, digest_invalid, upload_unknown
 from roadstead.registry.http import Response, digest_header, location
 from roadstead.registry.ranges import Span, Unsatisfiable, chunk_span
 from roadstead.services.ecr.api import (
@@ -150,17 +150,12 @@ async def _append(call: Call, blob_upload: str) -> int:
         raise _out_of_order(call, error.size) from error
 
 
-async def _limited(call: Call, start: int, span: Span | None = None) -> AsyncGenerator[bytes]:
+def _limited(call: Call, start: int, span: Span | None = None) -> Body:
     """The body, as long as it fits the announced span and the largest layer."""
     limit = call.backend.max_layer_bytes
-    room = limit - start if span is None else span.length
-    if start + (call.request.content_length or 0) > limit:
-        raise too_large("the layer", limit)
-    async for chunk in call.request.stream():
-        room -= len(chunk)
-        if room < 0:
-            raise too_large("the chunk" if span is not None else "the layer", limit if span is None else span.length)
-        yield chunk
+    if span is not None and start + span.length <= limit:
+        return body_of(call.request, span.length, "the chunk", span.length)
+    return body_of(call.request, limit - start, "the layer", limit)
 
 
 async def _publish(call: Call, upload: str, blob_upload: str, digest: str) -> None:

@@ -1,5 +1,6 @@
 """uvicorn's HTTP protocol with what it does not have: time-outs for slow request heads and slow readers, one write for a whole answer, the
-headers of relays, which say from which VPC a connection is, and answers to requests that came before in the very same bytes.
+headers of relays, which say from which VPC a connection is, answers to requests that came before in the very same bytes, and large bodies
+past the parser.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import os
 from functools import partial
 from typing import Any, ClassVar, Protocol, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from roadstead.access.arrival import VPC
-from roadstead.registry.http import SEND_FILE, ClientGone
+from roadstead.registry.http import RECEIVE_BODY, SEND_FILE, ClientGone, Sink
 from roadstead.registry.repeats import REPEAT
 from roadstead.server.combining import CombiningTransport
+from roadstead.server.receiving import SHORTEST, BodySocket
 from roadstead.server.repeats import Name, Repeats
 from roadstead.server.sending import send_part
 from roadstead.wire.relayed import SIGNATURE, BadRelayHeader, read_relay_header
@@ -37,6 +40,9 @@ class PatientHttpProtocol(HttpToolsProtocol):
     stall_seconds: ClassVar[float] = 60.0
     """How long a client may leave an answer waiting, once as much of it is ready as is kept for a connection (64 KiB)."""
 
+    pause_seconds: ClassVar[float] = 60.0
+    """How long a client may pause within a large body."""
+
     relay_keys: ClassVar[RelayKeys | None] = None
     """None where no relay is listened to."""
 
@@ -51,6 +57,9 @@ class PatientHttpProtocol(HttpToolsProtocol):
     """Whether a request has begun and not ended."""
     _lacks_head = True
     """Whether a request's head is awaited, or the rest of one."""
+    _is_lost = False
+    _unwanted = 0
+    """Bytes of a body that are still to come, and to be thrown away."""
     _answered_at = 0.0
     """When a request was last answered that came before."""
     _head_timer: asyncio.TimerHandle | None = None
@@ -70,6 +79,10 @@ class PatientHttpProtocol(HttpToolsProtocol):
         """Bytes of requests, and before the first of them perhaps a relay's header."""
         if self._begun is not None:
             data = self._after_header(self._begun + data)
+            if not data:
+                return
+        if self._unwanted:
+            data = self._throw_away(data)
             if not data:
                 return
         name = self._name(data)
@@ -97,6 +110,9 @@ class PatientHttpProtocol(HttpToolsProtocol):
         self._stop_timer()
         super().on_headers_complete()
         self.scope[SEND_FILE] = partial(self._send_file, self.cycle)  # type: ignore[literal-required]
+        length = self._length_of_large_body()
+        if length is not None:
+            self.scope[RECEIVE_BODY] = partial(self._receive_body, self.cycle, length)  # type: ignore[literal-required]
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body.
@@ -104,7 +120,7 @@ class PatientHttpProtocol(HttpToolsProtocol):
         uvicorn gathers pieces in a buffer, of which it gives a copy away, and stops to read until that was taken. A piece that comes alone
         is passed on as it is, while the next one is read.
         """
-        if self.parser is not None and not self.parser.should_upgrade():
+        if not self.parser.should_upgrade():
             cycle = self.cycle
             gathered: bytes | bytearray = cycle.body
             if not gathered and not cycle.response_complete:
@@ -130,6 +146,7 @@ class PatientHttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
+        self._is_lost = True
         self._stop_timer()
         self._stop_stall_timer()
         self._go_on_sending()
@@ -145,6 +162,56 @@ class PatientHttpProtocol(HttpToolsProtocol):
         """It caught up."""
         self._stop_stall_timer()
         super().resume_writing()
+
+    def _length_of_large_body(self) -> int | None:
+        """The length of the body of the request whose head is here, where it is known and worth another way."""
+        if self.expect_100_continue:
+            return None
+        lengths = [
+            value for name, value in self.headers if name == b"content-length"
+        ]  # the parser takes one, of digits, and no other coding
+        length = int(lengths[0]) if lengths else 0
+        return length if length >= SHORTEST else None
+
+    async def _receive_body(self, cycle: RequestResponseCycle, length: int, sink: Sink) -> None:
+        """Call `sink`, in threads, with the pieces of a body of which nothing was taken yet.
+
+        Raises ClientGone, TimeoutError when nothing comes for `pause_seconds`, and what `sink` does; then the rest is thrown away as it comes.
+        """
+        self.flow.pause_reading()
+        begun, cycle.body = cycle.body, bytearray()
+        rest = BodySocket(self.transport.get_extra_info("socket").fileno(), length - len(begun))
+        try:
+            if begun:
+                await asyncio.to_thread(sink, memoryview(begun))
+            await rest.pour(sink, self.pause_seconds)
+        except (EOFError, ConnectionError) as error:
+            self.transport.abort()
+            raise ClientGone from error
+        finally:
+            rest.close()
+            if cycle.more_body:
+                self._unwanted = rest.left
+                if not rest.left:
+                    self._end_body()
+            if not self.transport.is_closing():
+                self.flow.resume_reading()
+
+    def _throw_away(self, data: bytes) -> bytes:
+        """What follows the rest of a body that nobody wants."""
+        count = min(self._unwanted, len(data))
+        self._unwanted -= count
+        if not self._unwanted:
+            self._end_body()
+        return data[count:]
+
+    def _end_body(self) -> None:
+        """Go on behind a body that the parser has not seen whole."""
+        if self._is_lost:
+            return
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.on_message_complete()
 
     async def _send_file(self, cycle: RequestResponseCycle, file: int, offset: int, count: int) -> None:
         """Send `count` bytes of an open file as the body of the answer that has begun, past all buffers. Raises ClientGone."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.service.registry.harness import Harness, digest_of, running_registry
 
+from roadstead.server.http import PatientHttpProtocol
 from roadstead.services.ecr.api import collect_garbage, expire_uploads
 
 
@@ -90,6 +91,12 @@ async def test_a_client_that_pauses_for_too_long(registry: Harness, monkeypatch:
         assert slow.status == 408
         assert slow.headers["connection"] == "close"
     assert (await registry.http("GET", place)).headers["range"] == "0-9"
+
+    monkeypatch.setattr(PatientHttpProtocol, "pause_seconds", 0.2)
+    place = (await registry.http("POST", "/v2/web/blobs/uploads/")).headers["location"]
+    slow = await registry.http("PATCH", place, b"x" * 500_000, {"Content-Length": "1000000"})
+    assert (slow.status, slow.headers["connection"]) == (408, "close")
+    assert (await registry.http("GET", place)).headers["range"] == "0-499999", "what came stays"
 
 
 async def test_deleted_while_it_is_pulled(registry: Harness) -> None:

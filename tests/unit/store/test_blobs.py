@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from roadstead.store.blobs import (
     OffsetMismatch,
     StorageFull,
     UploadUnknown,
+    files,
 )
 
 
@@ -38,6 +39,30 @@ def digest_of(data: bytes, algorithm: str = "sha256") -> Digest:
 async def pieces(data: bytes, size: int) -> AsyncIterator[bytes]:
     for start in range(0, len(data), size):
         yield data[start : start + size]
+
+
+class Poured:
+    """Content that a thread passes on, in pieces that are gone afterwards; then what ends it too early, if anything does."""
+
+    def __init__(self, data: bytes, piece: int = 100_000, end: Exception | None = None) -> None:
+        self._data = data
+        self._piece = piece
+        self._end = end
+
+    async def pour(self, sink: Callable[[memoryview], None]) -> None:
+        def work() -> None:
+            buffer = bytearray(self._piece)
+            for start in range(0, len(self._data), self._piece):
+                part = self._data[start : start + self._piece]
+                buffer[: len(part)] = part
+                sink(memoryview(buffer)[: len(part)])
+            if self._end is not None:
+                raise self._end
+
+        await asyncio.to_thread(work)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        raise AssertionError("a directory has it poured")
 
 
 async def content(store: BlobStore, location: str, start: int = 0, end: int | None = None) -> bytes:
@@ -130,6 +155,24 @@ async def test_an_upload_that_breaks_off_goes_on_later(blobs: DiskBlobStore):
     assert received == 3 << 20
     await blobs.append(upload, received, data[received:])
     await blobs.seal(upload, digest_of(data))
+
+
+async def test_poured_content_is_like_any_other(blobs: DiskBlobStore, monkeypatch: pytest.MonkeyPatch):
+    data = os.urandom(3_000_000)
+    upload = await blobs.create_upload()
+    assert await blobs.append(upload, 0, Poured(data[:1_500_000])) == 1_500_000
+    with pytest.raises(ConnectionError):
+        await blobs.append(upload, 1_500_000, Poured(data[1_500_000:2_000_000], end=ConnectionError("gone")))
+    assert (await blobs.upload_status(upload)).size == 2_000_000
+    assert await blobs.append(upload, 2_000_000, data[2_000_000:2_500_000]) == 2_500_000
+    await blobs.append(upload, 2_500_000, Poured(data[2_500_000:]))
+
+    def unused(path: Path, algorithm: str) -> None:
+        raise AssertionError("the hash is at hand")
+
+    monkeypatch.setattr(files, "hash_file", unused)
+    sealed = await blobs.seal(upload, digest_of(data))
+    assert await content(blobs, sealed.location) == data
 
 
 async def test_a_cancelled_append_leaves_hash_and_file_in_step(blobs: DiskBlobStore):
@@ -254,5 +297,13 @@ async def test_a_full_disk_is_said_and_nothing_half_is_seen(tmp_path: Path):
             await blobs.append(second, 0, data)
         assert (await blobs.upload_status(second)).size == 0
         await blobs.delete([sealed.location])
+        third = await blobs.create_upload()
+        with pytest.raises(StorageFull):
+            await blobs.append(third, 0, Poured(data))
+        kept = (await blobs.upload_status(third)).size
+        assert 0 < kept <= 4 << 20
+        assert kept % 100_000 == 0, "a piece is there whole or not at all"
+        await blobs.seal(third, digest_of(data[:kept]))
+        await blobs.delete([f"sha256/{digest_of(data[:kept]).hex[:2]}/{digest_of(data[:kept]).hex}-{third}"])
         assert await blobs.append(second, 0, data[: 2 << 20]) == 2 << 20
         await blobs.close()

@@ -1,13 +1,15 @@
-"""Pieces as the network brings them, written and hashed as chunks of a size that disks and hashes like."""
+"""Content at the end of a file, hashed: gathered from pieces that the event loop has, or poured by a thread."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadstead.store.blobs import files
+from roadstead.store.blobs.writeback import begin_writeback
 
 if TYPE_CHECKING:
     from hashlib import _Hash  # pyright: ignore[reportPrivateUsage] - its type has no public name
@@ -70,3 +72,30 @@ class AppendWriter:
         writing.result()
         if hashing is not None:
             hashing.result()
+
+
+class PouredWriter:
+    """Writes and hashes each piece in the thread that brings it. Close it."""
+
+    def __init__(self, path: Path, end: int, running: _Hash | None) -> None:
+        self.end = end
+        """Where the file ends."""
+        self.running = running
+        """The hash of the file up to `end`; None when it is not known, as after a piece that could not be written."""
+        self._descriptor = os.open(path, os.O_WRONLY)
+        self._told = end
+
+    def take(self, piece: memoryview) -> None:
+        """Add a piece; raises StorageFull, OSError, and then the file is as it was."""
+        running, self.running = self.running, None
+        self.end = files.append_at(self._descriptor, self.end, [piece])
+        if running is not None:
+            running.update(piece)
+            self.running = running
+        if self.end - self._told >= files.CHUNK:
+            begin_writeback(self._descriptor, self._told, self.end - self._told)
+            self._told = self.end
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)

@@ -24,13 +24,14 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from roadstead.kernel.ids import hex_id
 from roadstead.store.blobs import files
-from roadstead.store.blobs.appending import AppendWriter
+from roadstead.store.blobs.appending import AppendWriter, PouredWriter
 from roadstead.store.blobs.digest import Digest
 from roadstead.store.blobs.interface import (
     BlobInfo,
     BlobUnknown,
     DigestMismatch,
     OffsetMismatch,
+    Pourable,
     Sealed,
     UploadInfo,
     UploadUnknown,
@@ -92,20 +93,36 @@ class DiskBlobStore:
             running = self._hashes.pop(upload, None)
             if running is not None and running.size != size:
                 running = None  # another process appended too
-            writer = AppendWriter(self._threads, path, size, running.digest if running else None)
+            digest = running.digest if running else None
+            if isinstance(data, Pourable):
+                return await self._pour(upload, path, size, digest, data)
+            return await self._gather(upload, path, size, digest, data)
+
+    async def _pour(self, upload: str, path: Path, size: int, digest: _Hash | None, data: Pourable) -> int:
+        writer = await self._in_thread(PouredWriter, path, size, digest)
+        try:
+            await data.pour(writer.take)
+        finally:
+            writer.close()
+            self._keep_running(upload, writer)
+        return writer.end
+
+    async def _gather(
+        self, upload: str, path: Path, size: int, digest: _Hash | None, data: bytes | AsyncIterable[bytes]
+    ) -> int:
+        writer = AppendWriter(self._threads, path, size, digest)
+        try:
+            if isinstance(data, bytes):
+                await writer.add(data)
+            else:
+                async for chunk in data:
+                    await writer.add(chunk)
+        finally:
             try:
-                if isinstance(data, bytes):
-                    await writer.add(data)
-                else:
-                    async for chunk in data:
-                        await writer.add(chunk)
+                await writer.finish()
             finally:
-                try:
-                    await writer.finish()
-                finally:
-                    if writer.running is not None:
-                        self._keep_hash(upload, _RunningHash(writer.running, writer.end))
-            return writer.end
+                self._keep_running(upload, writer)
+        return writer.end
 
     async def upload_status(self, upload: str) -> UploadInfo:
         """See BlobStore.upload_status."""
@@ -221,6 +238,10 @@ class DiskBlobStore:
     def _shard(self, shard: str) -> list[BlobInfo]:
         found = (self._info(f"{shard}/{name}") for name in _names(self._blobs / shard))
         return [info for info in found if info is not None]
+
+    def _keep_running(self, upload: str, writer: AppendWriter | PouredWriter) -> None:
+        if writer.running is not None:
+            self._keep_hash(upload, _RunningHash(writer.running, writer.end))
 
     def _keep_hash(self, upload: str, running: _RunningHash) -> None:
         self._hashes[upload] = running

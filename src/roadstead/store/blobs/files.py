@@ -38,16 +38,22 @@ def append_chunks(path: Path, offset: int, chunks: Sequence[bytes]) -> int:
     with full_disk_is_clean():
         descriptor = os.open(path, os.O_WRONLY)
         try:
-            try:
-                end = offset + _write_all(descriptor, offset, chunks)
-            except BaseException:
-                os.ftruncate(descriptor, offset)
-                raise
+            end = append_at(descriptor, offset, chunks)
             if end - offset >= CHUNK:
                 begin_writeback(descriptor, offset, end - offset)
         finally:
             os.close(descriptor)
     return end
+
+
+def append_at(descriptor: int, offset: int, chunks: Sequence[bytes | memoryview]) -> int:
+    """The same with an open file."""
+    with full_disk_is_clean():
+        try:
+            return offset + _write_all(descriptor, offset, chunks)
+        except BaseException:
+            os.ftruncate(descriptor, offset)
+            raise
 
 
 def hash_chunks(digest: _Hash, chunks: Sequence[bytes]) -> None:
@@ -56,7 +62,7 @@ def hash_chunks(digest: _Hash, chunks: Sequence[bytes]) -> None:
         digest.update(chunk)
 
 
-def _write_all(descriptor: int, offset: int, chunks: Sequence[bytes]) -> int:
+def _write_all(descriptor: int, offset: int, chunks: Sequence[bytes | memoryview]) -> int:
     written = 0
     pending: list[bytes | memoryview] = [chunk for chunk in chunks if chunk]
     while pending:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from roadstead.store.blobs.digest import Digest
 
@@ -70,6 +70,15 @@ class BlobInfo:
     sealed_at: datetime
 
 
+@runtime_checkable
+class Pourable(Protocol):
+    """Content that, instead of being iterated over, can be had in threads: `sink` is called with each piece, which is gone when it returns."""
+
+    async def pour(self, sink: Callable[[memoryview], None]) -> None:
+        """Give all to `sink`, one piece after the other; raises what that raises, and what breaks the content off."""
+        ...
+
+
 class BlobStore(Protocol):
     """Uploads are sessions that survive this process; on S3 any server can go on with them. Sizes and offsets are bytes.
 
@@ -84,7 +93,8 @@ class BlobStore(Protocol):
     async def append(self, upload: str, offset: int, data: bytes | AsyncIterable[bytes]) -> int:
         """Add bytes at `offset`, which must be the upload's size; returns the new size.
 
-        Appends to one upload go one after the other. When `data` breaks off with an exception, what came before it stays.
+        Appends to one upload go one after the other. Data that is `Pourable` too may be poured. When `data` breaks off with an exception,
+        what came before it stays.
         Raises UploadUnknown, OffsetMismatch, StorageFull.
         """
         ...
