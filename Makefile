@@ -28,7 +28,8 @@ test: lint types ## Everything, system tests included (needs root)
 	$(ROOT) $(BIN)/pytest $(UNPRIVILEGED) -q -n 2
 	$(ROOT) $(BIN)/pytest tests/system -q
 
-demo: setup ## Push an image, run it as a Fargate task, reach it, read its logs; leaves nothing (needs root)
+demo: ## Push an image, run it as a Fargate task, reach it, read its logs; leaves nothing (needs root)
+	@tools/setup --run-only
 	$(ROOT) $(BIN)/python examples/demo.py
 
 bench: setup ## Every benchmark, each beside its peer (needs root; takes a while)

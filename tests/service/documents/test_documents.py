@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[3]
             "ecr.md",
             [
                 *("111122223333", '"expiringImageTotalCount": 0', '"ARCHIVED"', '"IMMUTABLE"', '"quay"', '"stage"'),
+                *("v1 stays what it was", "v1 is in the archive", '"AVAILABLE"', '"V2"', "what the shop deploys"),
                 *("what was tested", '"application/vnd.example.report"', ":role/scanner", '"imageTag": "report"'),
             ],
         ),

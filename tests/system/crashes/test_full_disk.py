@@ -48,11 +48,15 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path):
                 deployment.push(big, "big", "web")
             assert patient.answers(page)
             assert "Traceback" not in str(refused.value)
+            acknowledged, refusals = _make_clusters(deployment)
+            assert set(refusals) <= {503}
             assert patient.answers(brief_page), "the brief task ended too early to prove anything"
             until(lambda: not patient.answers(brief_page), "the end of a program while the disk is full", 30)
             assert deployment.task(arn)["lastStatus"] == "RUNNING"
             filler.unlink()
             until(lambda: _pushed(deployment, big), "a push with space again")
+            listed = {name.rpartition("/")[2] for name in deployment.client("ecs").list_clusters()["clusterArns"]}
+            assert {name for name in listed if name.startswith("c-")} == acknowledged
             ended = patient.ended(brief)
             assert (ended["containers"][0]["exitCode"], ended["stopCode"]) == (7, "EssentialContainerExited")
             second = patient.run("web")
@@ -62,6 +66,19 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path):
         finally:
             deployment.down()
         assert deployment.leftovers() == []
+
+
+def _make_clusters(deployment: LiveDeployment) -> tuple[set[str], list[int]]:
+    """Make clusters, as far as a full disk has room for them; those that were acknowledged, and with what the others were refused."""
+    ecs, made, refused = deployment.client("ecs"), set[str](), list[int]()
+    for number in range(30):
+        try:
+            ecs.create_cluster(clusterName=f"c-{number}")
+        except ClientError as error:
+            refused.append(error.response["ResponseMetadata"]["HTTPStatusCode"])
+        else:
+            made.add(f"c-{number}")
+    return made, refused
 
 
 def _pushed(deployment: LiveDeployment, image: Path) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from tests.support.deployment import until
 from tests.system.crashes.victims import Patient
 
-VICTIMS = ("agent", "server", "containerd", "supervisor")
+VICTIMS = ("agent", "server", "containerd", "guard", "supervisor")
 
 
 @pytest.mark.parametrize("victim", VICTIMS)

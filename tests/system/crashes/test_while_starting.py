@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.system.crashes.victims import Patient
 
 VICTIMS = ("agent", "server", "containerd", "guard", "supervisor")
-KILLS = 4
+KILLS = 3
 
 
 @pytest.mark.parametrize("victim", VICTIMS)
@@ -47,17 +47,14 @@ def _take_up_unacknowledged(patient: Patient) -> None:
     patient.started += [arn for arn in listed if arn not in patient.started]
 
 
-def test_the_server_dies_between_the_acknowledgement_and_the_payload(patient: Patient):
+@pytest.mark.parametrize("victims", [*((victim,) for victim in VICTIMS), ("server", "agent", "containerd")])
+def test_between_the_acknowledgement_and_the_first_step(patient: Patient, victims: tuple[str, ...]):
+    """The task is there and its agent has not begun: it stands still until they are dead."""
     with patient.frozen("agent"):
         arn = patient.run("web")
-        patient.kill("server")
-    patient.well_again()
-    assert patient.answers(patient.deployment.serving(arn))
-
-
-def test_agent_and_server_die_before_the_payload(patient: Patient):
-    with patient.frozen("agent"):
-        arn = patient.run("web")
-        patient.kill("server", "agent", "containerd")
+        assert patient.deployment.task(arn)["lastStatus"] in ("PROVISIONING", "PENDING")
+        patient.kill(*victims)
+    if "supervisor" in victims:
+        patient.deployment.up()
     patient.well_again()
     assert patient.answers(patient.deployment.serving(arn))

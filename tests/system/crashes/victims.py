@@ -92,7 +92,8 @@ class Patient:
         try:
             yield
         finally:
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):  # it may have been killed meanwhile
+                os.kill(pid, signal.SIGCONT)
 
     def well_again(self) -> None:
         """Wait until every process runs and the deployment says that it is ready."""

@@ -67,6 +67,22 @@ def test_detached_with_every_command_that_looks_at_it(deployment_of: MakeDeploym
     assert "nothing runs" in text_of(deployment.command("down"))
 
 
+def test_in_an_account_and_a_region_of_ones_own(deployment_of: MakeDeployment):
+    deployment = deployment_of()
+    shown = deployment.up("--account", "111122223333", "--region", "eu-west-1")
+    assert "account 111122223333 · eu-west-1" in shown
+    variables = exports(deployment.command("env").stdout)
+    assert variables["AWS_REGION"] == "eu-west-1"
+    identity = deployment.client("sts", region="eu-west-1").get_caller_identity()
+    assert identity["Arn"] == "arn:aws:iam::111122223333:user/admin"
+    subnets = deployment.client("ec2", region="eu-west-1").describe_subnets()["Subnets"]
+    assert {subnet["AvailabilityZone"][:-1] for subnet in subnets} == {"eu-west-1"}
+    assert {subnet["OwnerId"] for subnet in subnets} == {"111122223333"}
+    cluster = deployment.client("ecs", region="eu-west-1").create_cluster(clusterName="c")["cluster"]
+    assert cluster["clusterArn"] == "arn:aws:ecs:eu-west-1:111122223333:cluster/c"
+    deployment.down()
+
+
 def test_everything_is_freed_with_tasks_running_on_both_runtimes(deployment_of: MakeDeployment, tmp_path: Path):
     for number, runtime in enumerate(("runc", "gvisor")):
         deployment = deployment_of(runtime, 4566 + number)
