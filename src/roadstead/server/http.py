@@ -216,25 +216,30 @@ class PatientHttpProtocol(HttpToolsProtocol):
     async def _send_file(self, cycle: RequestResponseCycle, file: int, offset: int, count: int) -> None:
         """Send `count` bytes of an open file as the body of the answer that has begun, past all buffers. Raises ClientGone."""
         await self._drain()
-        socket = self.transport.get_extra_info("socket").fileno()
+        socket = os.dup(
+            self.transport.get_extra_info("socket").fileno()
+        )  # the transport may close the other one meanwhile
         cycle.expected_content_length -= count
-        while count:
-            if cycle.disconnected or self.transport.is_closing():
-                raise ClientGone
-            try:
-                sent = await send_part(socket, file, offset, count)
-            except BlockingIOError:
-                await self._wait_for_room(socket)
-                continue
-            except ConnectionError as error:
-                self.transport.abort()
-                raise ClientGone from error
-            if not sent:
-                self.transport.abort()
-                raise EOFError("a file that is being sent has become shorter")
-            offset += sent
-            count -= sent
-            await asyncio.sleep(0)  # others have their turn
+        try:
+            while count:
+                if cycle.disconnected or self.transport.is_closing():
+                    raise ClientGone
+                try:
+                    sent = await send_part(socket, file, offset, count)
+                except BlockingIOError:
+                    await self._wait_for_room(socket)
+                    continue
+                offset += sent
+                count -= sent
+                await asyncio.sleep(0)  # others have their turn
+        except ConnectionError as error:
+            self.transport.abort()
+            raise ClientGone from error
+        except EOFError:
+            self.transport.abort()
+            raise
+        finally:
+            os.close(socket)
 
     async def _drain(self) -> None:
         """Return when everything that was written is with the kernel."""
@@ -248,17 +253,15 @@ class PatientHttpProtocol(HttpToolsProtocol):
 
     async def _wait_for_room(self, socket: int) -> None:
         self._room = self.loop.create_future()
-        own = os.dup(socket)  # the transport has the other one
         try:
-            self.loop.add_writer(own, self._go_on_sending)
+            self.loop.add_writer(socket, self._go_on_sending)
             async with asyncio.timeout(self.stall_seconds):
                 await self._room
         except TimeoutError as error:
             self._drop()
             raise ClientGone from error
         finally:
-            self.loop.remove_writer(own)
-            os.close(own)
+            self.loop.remove_writer(socket)
             self._room = None
 
     def _go_on_sending(self) -> None:

@@ -1,8 +1,4 @@
-"""Large bodies of known length, from their socket to whoever wants them, in a thread: past the event loop, the parser and their copies.
-
-recv(2), hashing and writing all let go of the interpreter's lock, so that several bodies come at once. A thread works on one body only while
-that flows: what a slow client sends is waited for by the event loop.
-"""
+"""Large bodies of known length, from their socket to whoever wants them, in a thread: past the event loop, the parser and their copies."""
 
 from __future__ import annotations
 
@@ -10,21 +6,12 @@ import asyncio
 import os
 import select
 import socket
-import threading
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+
+from roadstead.server.turns import CHUNK, STALL_MILLISECONDS, take_turn
 
 SHORTEST = 256 * 1024
 """Bytes of a body from which on the way through a thread is the shorter one."""
-CHUNK = 256 * 1024
-"""Bytes that are passed on at once: little enough to be in the processor's cache from the first copy to the last."""
-_STALL_MILLISECONDS = 200
-"""How long a thread waits for CHUNK bytes."""
-_TURN_SECONDS = 0.5
-"""How long a thread works on one body before others have their turn."""
-
-_threads = ThreadPoolExecutor(8, thread_name_prefix="bodies")
 
 
 class BodySocket:
@@ -34,7 +21,6 @@ class BodySocket:
         self.left = left
         self._socket = socket.socket(fileno=os.dup(descriptor))
         self._socket.setblocking(False)
-        self._stop = threading.Event()
 
     async def pour(self, sink: Callable[[memoryview], None], pause: float) -> None:
         """Call `sink` in a thread with one piece after the other, each gone when it returns; what it raises ends this.
@@ -44,30 +30,23 @@ class BodySocket:
         buffer = memoryview(bytearray(min(CHUNK, self.left)))
         while self.left:
             await self._until_readable(pause)
-            turn = asyncio.get_running_loop().run_in_executor(_threads, self._take_turn, buffer, sink)
-            try:
-                await asyncio.shield(turn)
-            except asyncio.CancelledError:
-                self._stop.set()
-                await asyncio.wait([turn])  # threads can't be cancelled, and this one has the sink
-                raise
+            await take_turn(lambda goes_on: self._receive(buffer, sink, goes_on))
 
     def close(self) -> None:
         """Let go of the socket, which its owner still has."""
         self._socket.close()
 
-    def _take_turn(self, buffer: memoryview, sink: Callable[[memoryview], None]) -> None:
+    def _receive(self, buffer: memoryview, sink: Callable[[memoryview], None], goes_on: Callable[[], bool]) -> None:
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
-        ends = time.monotonic() + _TURN_SECONDS
         awaited = 1
         try:
-            while self.left and time.monotonic() < ends and not self._stop.is_set():
+            while self.left and goes_on():
                 wanted = min(len(buffer), self.left)
                 if wanted != awaited:
                     self._wake_at(wanted)
                     awaited = wanted
-                poll.poll(_STALL_MILLISECONDS)
+                poll.poll(STALL_MILLISECONDS)
                 count = self._socket.recv_into(buffer[:wanted])
                 if not count:
                     raise EOFError(f"{self.left} bytes of a body never came")

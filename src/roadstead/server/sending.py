@@ -1,25 +1,55 @@
-"""Parts of files on their way to a socket by sendfile(2), which copies nothing into this process."""
+"""Parts of files on their way to a socket: small ones by sendfile(2), which copies nothing into this process, large ones by a thread.
+
+For large ones the thread is faster than sendfile, page by page: it reads and writes a quarter of a MiB at once (decision 0021).
+"""
 
 from __future__ import annotations
 
-import asyncio
 import os
+import select
+from collections.abc import Callable
+
+from roadstead.server.turns import CHUNK, STALL_MILLISECONDS, take_turn
 
 PART = 1 << 20
-"""Bytes that are sent in one go: the event loop does nothing else meanwhile."""
+"""Bytes up to which a part is sent in one go: the event loop does nothing else meanwhile."""
 _PROBES = 128 * 1024
 
 
 async def send_part(socket: int, file: int, offset: int, count: int) -> int:
-    """Send up to `count` bytes, and PART at most, from `offset`; returns how many, 0 at the end of the file.
+    """Send bytes from `offset` on, `count` at most; returns how many.
 
-    In this thread where memory has them, else in one that may wait for the disk. Raises BlockingIOError when the socket, which must not block,
-    takes nothing now, and ConnectionError.
+    In this thread up to PART bytes that memory has, else in one that may wait for the disk. Raises BlockingIOError when the socket, which must not
+    block, takes nothing now, EOFError where the file has no more, and ConnectionError.
     """
-    length = min(count, PART)
-    if is_in_memory(file, offset, length):
-        return os.sendfile(socket, file, offset, length)
-    return await asyncio.to_thread(os.sendfile, socket, file, offset, length)
+    if count <= PART and is_in_memory(file, offset, count):
+        sent = os.sendfile(socket, file, offset, count)
+        if not sent:
+            raise EOFError("a file that is being sent has become shorter")
+        return sent
+    return await take_turn(lambda goes_on: _send(socket, file, offset, count, goes_on))
+
+
+def _send(socket: int, file: int, offset: int, count: int, goes_on: Callable[[], bool]) -> int:
+    poll = select.poll()
+    poll.register(socket, select.POLLOUT)
+    buffer = memoryview(bytearray(min(CHUNK, count)))
+    sent = 0
+    while sent < count and (goes_on() or not sent):
+        read = os.preadv(file, [buffer[: min(len(buffer), count - sent)]], offset + sent)
+        if not read:
+            raise EOFError("a file that is being sent has become shorter")
+        done = 0
+        while done < read:
+            try:
+                done += os.write(socket, buffer[done:read])
+            except BlockingIOError:
+                if not poll.poll(STALL_MILLISECONDS):
+                    if sent + done:
+                        return sent + done
+                    raise
+        sent += read
+    return sent
 
 
 def is_in_memory(file: int, offset: int, length: int) -> bool:

@@ -15,8 +15,9 @@ import uvicorn
 
 from roadstead.registry.http import RECEIVE_BODY, ClientGone
 from roadstead.server.http import PatientHttpProtocol
-from roadstead.server.receiving import CHUNK, SHORTEST, BodySocket
+from roadstead.server.receiving import SHORTEST, BodySocket
 from roadstead.server.serving import HttpServer
+from roadstead.server.turns import CHUNK
 
 PAUSE = 0.6
 LARGE = os.urandom(5 * CHUNK + 123)

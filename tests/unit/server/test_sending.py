@@ -165,7 +165,7 @@ async def test_what_is_not_in_memory_is_read_by_a_thread(content: Path):
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         still = is_in_memory(file.fileno(), 0, PART)
-        sent = await send_part(ours.fileno(), file.fileno(), 7, SIZE)
+        sent = await send_part(ours.fileno(), file.fileno(), 7, PART)
         assert 0 < sent <= PART
         assert theirs.recv(100) == content.read_bytes()[7:107]
         assert not still or _keeps_everything(content)
