@@ -35,13 +35,13 @@ async def run(data: Path, config: Config, *, profile: bool, ready: Callable[[], 
     if not _server_runs(data) and (problem := port_problem(config)):
         raise CommandFailed(problem)
     view = view_of_terminal()
-    supervisor = await _supervisor(data, specs(data, config, settings), settings, view)
-    write_config(data, config)
     stop, keep = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(KEEP_SIGNAL, lambda: (keep.set(), stop.set()))
+    supervisor = await _supervisor(data, specs(data, config, settings), settings, view)
+    write_config(data, config)
     with view:
         try:
             if not await _start(supervisor, settings, stop, keep):

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
+from types import FrameType
 
 from roadstead.cli.failure import CommandFailed
 
 _READY = b"ready\n"
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_INTERRUPTED = 128 + signal.SIGINT
 
 
 def detached(work: Callable[[Callable[[], None]], None], log: Path) -> None:
     """Run `work` in a process of its own session whose output goes to `log`; return once it calls what it is given.
 
-    Everything that it wrote until then is shown here as well. Raises CommandFailed when it ends before. Only for a process that
-    has no threads: it is forked, which saves starting Python once more.
+    Everything that it wrote until then is shown here as well. A signal that would end the caller meanwhile ends `work` with a
+    KeyboardInterrupt, and the caller waits for that. Raises CommandFailed when it ends before it is ready. Only for a process
+    that has no threads: it is forked, which saves starting Python once more.
     """
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     reader, writer = os.pipe()
@@ -25,24 +30,55 @@ def detached(work: Callable[[Callable[[], None]], None], log: Path) -> None:
     offset = os.lseek(output, 0, os.SEEK_END)
     sys.stdout.flush()
     sys.stderr.flush()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # until each side knows what to do about them
     child = os.fork()
     if child == 0:
         os.close(reader)
-        _work(work, writer, output)
+        _work(work, writer, output, mask)
     os.close(writer)
     os.close(output)
-    with os.fdopen(reader, "rb") as ready:
+    with _passing_on(child, mask) as came, os.fdopen(reader, "rb") as ready:
         told = ready.read()
+        if came or told != _READY:
+            # Reaped only afterwards: while signals are passed on to it, its pid must be nobody else's.
+            os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if came or told != _READY else 0
     with log.open("rb") as file:
         file.seek(offset)
         sys.stdout.write(file.read().decode(errors="replace"))
-    if told != _READY:
-        _, status = os.waitpid(child, 0)
-        raise CommandFailed(f"it did not come up; see {log}", status=os.waitstatus_to_exitcode(status) or 1)
+    if came and status in (0, _INTERRUPTED):
+        raise CommandFailed("interrupted while it came up; it was stopped again", status=128 + came[0])
+    if came or told != _READY:
+        raise CommandFailed(f"it did not come up; see {log}", status=status or 1)
 
 
-def _work(work: Callable[[Callable[[], None]], None], writer: int, output: int) -> None:
-    """The child's life; it never returns."""
+@contextlib.contextmanager
+def _passing_on(child: int, mask: set[int]) -> Generator[list[int]]:
+    """Turn signals that would end us into one SIGINT for the child; gives the list of those that came.
+
+    Only the first is passed on: another one would cut short what the child does to stop in order. What we were told to ignore
+    (nohup) stays ignored. The signals are blocked until the handlers are there; `mask` is what was blocked before.
+    """
+    came: list[int] = []
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        if len(came) == 1:
+            os.kill(child, signal.SIGINT)
+
+    before = {number: handler for number in _ENDING if (handler := signal.getsignal(number)) is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, pass_on)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _work(work: Callable[[Callable[[], None]], None], writer: int, output: int, mask: set[int]) -> None:
+    """The child's life; it never returns. `mask` are the signals that were blocked before the fork."""
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDONLY)
     for target, source in ((0, nothing), (1, output), (2, output)):
@@ -51,11 +87,17 @@ def _work(work: Callable[[Callable[[], None]], None], writer: int, output: int) 
     os.close(output)
 
     def ready() -> None:
-        os.write(writer, _READY)
+        with contextlib.suppress(BrokenPipeError):  # the caller was killed: what it started goes on all the same
+            os.write(writer, _READY)
         os.close(writer)
 
     try:
+        # The caller's word to us, also where it was told to ignore its own.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         work(ready)
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
     except CommandFailed as error:
         sys.stderr.write(f"roadstead: {error}\n")
         status = error.status

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.support.deployment import PROGRAM, LiveDeployment, until, web_image
 from tests.support.namespaces import PlayedHost
 from tests.system.lifecycle.conftest import MakeDeployment, connect, exports, text_of
@@ -218,6 +219,24 @@ def test_ctrl_c_while_starting_frees_everything(deployment_of: MakeDeployment):
         rest = process.stdout.read().decode()
         assert process.wait(60) == 0, rest
         process.stdout.close()
+        assert deployment.leftovers() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_end_of_up_detach_while_starting_frees_everything(number: signal.Signals, deployment_of: MakeDeployment):
+    for state in ("starting", "ready"):
+        deployment = deployment_of()
+        process = deployment.host.popen(
+            [*PROGRAM, *STARTED, "--detach", "--data", str(deployment.data)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        log = deployment.data / "logs" / "up.log"
+        until(lambda: log.exists() and f"containerd {state}" in log.read_text(), state, 30)  # noqa: B023
+        process.send_signal(number)
+        told = process.communicate(timeout=60)[0].decode()
+        assert process.returncode == 128 + number, told
+        assert "it was stopped again" in told
         assert deployment.leftovers() == []
 
 
