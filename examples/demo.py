@@ -18,9 +18,12 @@ import time
 import urllib.request
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import boto3
+
+from roadstead.agent.runtime.cgroups import Cgroups
+from roadstead.kernel.ids import directory_tag
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from oci_image import pack
@@ -50,6 +53,12 @@ EXECUTION = {
 }
 
 
+def fail(sentence: str) -> NoReturn:
+    """Say what went wrong, at once, and end; what was begun is taken down on the way."""
+    print(f"demo: {sentence}", file=sys.stderr, flush=True)
+    raise SystemExit(1)
+
+
 def step(title: str, action: Callable[[], T]) -> T:
     """Do one step and print it with its time."""
     started = time.monotonic()
@@ -63,7 +72,7 @@ def until(what: str, question: Callable[[], T | None], seconds: float = 60) -> T
     deadline = time.monotonic() + seconds
     while (answer := question()) is None:
         if time.monotonic() > deadline:
-            raise SystemExit(f"demo: {what} did not happen within {seconds:.0f} s")
+            fail(f"{what} did not happen within {seconds:.0f} s")
         time.sleep(0.05)
     return answer
 
@@ -77,21 +86,60 @@ def free_port() -> int:
 
 def roadstead(*arguments: str) -> str:
     """Run our own command line; its output."""
-    done = subprocess.run([str(BIN / "roadstead"), *arguments], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"demo: roadstead {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
+    command = [str(BIN / "roadstead"), *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            output, errors = process.communicate()
+        except BaseException:  # subprocess.run would kill it, and what it began would go on without us
+            process.terminate()
+            process.communicate()
+            raise
+    if process.returncode != 0:
+        fail(f"roadstead {' '.join(arguments)} failed:\n{output}{errors}")
+    return output
 
 
 @contextlib.contextmanager
 def deployment(data: Path, port: int) -> Generator[None]:
-    """Roadstead on a directory of its own, gone afterwards."""
+    """Roadstead on a directory of its own, gone afterwards, also when it did not come up."""
     listen = f"127.0.0.1:{port}"
-    step("roadstead up", lambda: roadstead("up", "--detach", "--no-profile", "--data", str(data), "--listen", listen))
     try:
+        step(
+            "roadstead up",
+            lambda: roadstead("up", "--detach", "--no-profile", "--data", str(data), "--listen", listen),
+        )
         yield
     finally:
         step("roadstead down", lambda: roadstead("down", "--data", str(data)))
+
+
+@contextlib.contextmanager
+def workplace() -> Generator[Path]:
+    """A new directory, removed in the end; when something of the deployment in it is left, it stays and that is the failure."""
+    folder = Path(tempfile.mkdtemp(prefix="roadstead-demo-")).resolve()
+    try:
+        yield folder
+    finally:
+        data = folder / "data"
+        if found := left_of(data):
+            fail("\n  ".join((f"not everything is gone; try `roadstead down --data {data}`. Left:", *found)))
+        shutil.rmtree(folder)
+
+
+def left_of(data: Path) -> list[str]:
+    """What this host still holds of a deployment: processes, mounts, control groups and files in /run."""
+    tag = directory_tag(str(data))
+    names = (f"roadstead-{tag}", str(data))
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    found = [f"mount {point}" for point in mounts if any(name in point for name in names)]
+    found += [f"control group {path}" for path in Cgroups(tag).leftovers()]
+    found += [f"directory {path}" for path in Path("/run").glob(f"*{tag}*")]
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended while we looked
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if any(name in command for name in names):
+                found.append(f"process {process.name}: {command}")
+    return found
 
 
 def environment(data: Path) -> dict[str, str]:
@@ -140,23 +188,20 @@ def fetch(data: Path, vpc: str, address: str) -> str:
         return roadstead("connect", vpc, "--data", str(data), "--", "busybox", "wget", "-q", "-O", "-", url).strip()
 
 
-def _end(_number: int, _frame: object) -> None:
-    sys.exit(143)
+def _end(number: int, _frame: object) -> None:
+    sys.exit(128 + number)
 
 
 def main() -> None:
     """Run the whole demonstration."""
     if os.geteuid() != 0:
-        raise SystemExit("demo: needs root (namespaces, mounts, cgroups); run: make demo")
-    folder = Path(tempfile.mkdtemp(prefix="roadstead-demo-"))
-    signal.signal(signal.SIGTERM, _end)
-    print("Roadstead demo")
+        fail("needs root (namespaces, mounts, cgroups); run: make demo")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
+    print("Roadstead demo", flush=True)
     started = time.monotonic()
-    try:
-        with deployment(folder / "data", free_port()):
-            tour(folder)
-    finally:
-        shutil.rmtree(folder)
+    with workplace() as folder, deployment(folder / "data", free_port()):
+        tour(folder)
     print(f"  {time.monotonic() - started:6.2f} s  in all; nothing is left")
 
 
@@ -214,7 +259,7 @@ def tour(folder: Path) -> None:
     def running() -> dict[str, Any] | None:
         task = ecs.describe_tasks(tasks=[arn])["tasks"][0]
         if task["lastStatus"] == "STOPPED":
-            raise SystemExit(f"demo: the task stopped: {task.get('stoppedReason')}")
+            fail(f"the task stopped: {task.get('stoppedReason')}")
         return task if task["lastStatus"] == "RUNNING" else None
 
     task = step("… until the task is RUNNING", lambda: until("RUNNING", running))
