@@ -17,7 +17,8 @@ from roadstead.services.operation import Context, operation
 if TYPE_CHECKING:
     from types_boto3_ecr.type_defs import ImageReferrerTypeDef, ListImageReferrersRequestTypeDef
 
-_PAGE = 50
+_PAGE = 20
+"""How many referrers a page has where the request says nothing, as on AWS."""
 
 
 @operation("ecr:ListImageReferrers", action="ecr:BatchGetImage", resources=repository_resource, reads=True)
