@@ -166,6 +166,56 @@ async def test_put_image_retags_and_refuses_repeats(web: Harness) -> None:
         await web.api("PutImage", {**WEB, "imageManifest": index})
 
 
+async def _built(ecr: Harness, name: str, build: int) -> str:
+    """A manifest whose content is in a repository, and that is not pushed yet."""
+    for content in (b"{}", b"layer"):
+        await ecr.push_blob(name, content)
+    return image_manifest(b"{}", [b"layer"], annotations={"build": str(build)}).decode()
+
+
+async def _named(ecr: Harness, name: str, tag: str) -> str:
+    """Which image a tag names."""
+    request = {"repositoryName": name, "imageIds": [{"imageTag": tag}]}
+    (image,) = (await ecr.api("DescribeImages", request))["imageDetails"]
+    return str(image["imageDigest"])
+
+
+async def test_put_image_moves_no_immutable_tag(ecr: Harness) -> None:
+    await ecr.create_repository("web", imageTagMutability="IMMUTABLE")
+    first = await ecr.push_image("web", "v1")
+    manifest = await _built(ecr, "web", 2)
+    with pytest.raises(errors.ImageTagAlreadyExistsException) as refused:
+        await ecr.api("PutImage", {**WEB, "imageManifest": manifest, "imageTag": "v1"})
+    assert refused.value.message == (
+        "The image tag 'v1' already exists in the 'web' repository and cannot be overwritten because the tag is immutable."
+    )
+    assert [i["imageDigest"] for i in (await ecr.api("ListImages", WEB))["imageIds"]] == [first]
+    same = await _manifest(ecr, "v1")
+    with pytest.raises(errors.ImageAlreadyExistsException):
+        await ecr.api("PutImage", {**WEB, "imageManifest": same, "imageTag": "v1"})
+    await ecr.api("PutImage", {**WEB, "imageManifest": manifest, "imageTag": "v2"})
+    assert (await _named(ecr, "web", "v1"), await _named(ecr, "web", "v2")) == (first, digest_of(manifest.encode()))
+
+
+@pytest.mark.parametrize(
+    ("setting", "fixed", "moving"),
+    [("IMMUTABLE_WITH_EXCLUSION", "v1", "dev-1"), ("MUTABLE_WITH_EXCLUSION", "dev-1", "v1")],
+)
+async def test_put_image_heeds_exclusion_filters(ecr: Harness, setting: str, fixed: str, moving: str) -> None:
+    filters = [{"filterType": "WILDCARD", "filter": "dev-*"}]
+    await ecr.create_repository("web", imageTagMutability=setting, imageTagMutabilityExclusionFilters=filters)
+    before = await ecr.push_image("web", fixed)
+    assert await ecr.push_image("web", moving) == before
+    manifest = await _built(ecr, "web", 2)
+    with pytest.raises(errors.ImageTagAlreadyExistsException) as refused:
+        await ecr.api("PutImage", {**WEB, "imageManifest": manifest, "imageTag": fixed})
+    assert f"The image tag '{fixed}' already exists in the 'web' repository" in refused.value.message
+    after = (await ecr.api("PutImage", {**WEB, "imageManifest": manifest, "imageTag": moving}))["image"]["imageId"]
+    assert after == {"imageDigest": digest_of(manifest.encode()), "imageTag": moving}
+    assert await _named(ecr, "web", fixed) == before
+    assert await _named(ecr, "web", moving) == after["imageDigest"]
+
+
 async def test_batch_delete_image(web: Harness) -> None:
     digest = await web.push_image("web", "a", b"one")
     await web.push_image("web", "b", b"one")

@@ -11,6 +11,7 @@ from tests.service.registry.harness import ACCOUNT, OTHER_ACCOUNT, Harness, imag
 
 from roadstead.access.errors import AccessDenied
 from roadstead.services.ecr import errors
+from roadstead.services.ecr.registries import Setting
 
 HOST = f"{ACCOUNT}.dkr.ecr.us-east-1.localhost"
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
@@ -211,22 +212,45 @@ async def test_a_registry_policy_denies_what_a_repository_policy_allows(ecr: Har
             await ecr.api("PutRegistryPolicy", {"policyText": text})
 
 
+SETTINGS = {
+    "BASIC_SCAN_TYPE_VERSION": ("AWS_NATIVE", "CLAIR"),
+    "BLOB_MOUNTING": ("ENABLED", "DISABLED"),
+    "REGISTRY_POLICY_SCOPE": ("V2", "V1"),
+}
+"""Every account setting and its values (API reference: PutAccountSetting); the first is what a new registry has here."""
+
+
 async def test_account_settings(ecr: Harness) -> None:
+    assert set(SETTINGS) == set(Setting)
+    for name, values in SETTINGS.items():
+        setting = {"name": name}
+        assert await ecr.api("GetAccountSetting", setting) == {**setting, "value": values[0]}
+        for value in reversed(values):
+            put = {**setting, "value": value}
+            assert await ecr.api("PutAccountSetting", put) == put
+            assert await ecr.api("GetAccountSetting", setting) == put
+        with pytest.raises(errors.InvalidParameterException):
+            await ecr.api("PutAccountSetting", {**setting, "value": "MAYBE"})
+    changed = {name: values[-1] for name, values in SETTINGS.items()}
+    for name, value in changed.items():
+        await ecr.api("PutAccountSetting", {"name": name, "value": value})
+    assert {name: (await ecr.api("GetAccountSetting", {"name": name}))["value"] for name in changed} == changed
+    for operation, more in (("PutAccountSetting", {"value": "ENABLED"}), ("GetAccountSetting", {})):
+        with pytest.raises(errors.InvalidParameterException):
+            await ecr.api(operation, {"name": "NONE", **more})
+
+
+async def test_mounting_is_a_setting(ecr: Harness) -> None:
     setting = {"name": "BLOB_MOUNTING"}
     await ecr.create_repository("web")
     await ecr.create_repository("api")
     digest = await ecr.push_blob("web", b"layer")
     mount = f"/v2/api/blobs/uploads/?mount={digest}&from=web"
-    assert await ecr.api("GetAccountSetting", setting) == {**setting, "value": "ENABLED"}
-    assert await ecr.api("PutAccountSetting", {**setting, "value": "DISABLED"}) == {**setting, "value": "DISABLED"}
+    await ecr.api("PutAccountSetting", {**setting, "value": "DISABLED"})
     assert (await ecr.http("POST", mount)).status == 202
-    assert await ecr.api("GetAccountSetting", setting) == {**setting, "value": "DISABLED"}
     assert (await ecr.api("GetAccountSetting", setting, region="eu-west-1"))["value"] == "ENABLED"
     await ecr.api("PutAccountSetting", {**setting, "value": "ENABLED"})
     assert (await ecr.http("POST", mount)).status == 201
-    for wrong in ({**setting, "value": "MAYBE"}, {"name": "NONE", "value": "ENABLED"}):
-        with pytest.raises(errors.InvalidParameterException):
-            await ecr.api("PutAccountSetting", wrong)
 
 
 async def test_tags_decide(ecr: Harness) -> None:

@@ -149,6 +149,23 @@ async def test_an_image_is_fetched_once_and_then_answered_from_here(both: Both) 
     assert (await both.pull("v1", "elsewhere/team/web")).status == 404
 
 
+async def test_a_prefix_upstream_takes_the_place_of_the_prefix_here(both: Both) -> None:
+    pushed = await both.upstream.push_image("team/web", "v1")
+    await both.rule(upstreamRepositoryPrefix="team")
+    pulled = await both.pull("v1", "cache/web")
+    assert (pulled.status, pulled.headers["docker-content-digest"]) == (200, pushed)
+    layer = pulled.json["layers"][0]["digest"]
+    assert (await both.ecr.http("GET", f"/v2/cache/web/blobs/{layer}")).status == 200
+    paths = {asked.split()[1] for asked in both.front.asked}
+    assert f"/v2/team/web/blobs/{layer}" in paths
+    assert {path for path in paths if "/manifests/" in path} <= {
+        f"/v2/team/web/manifests/{reference}" for reference in ("v1", pushed)
+    }
+    assert {path.split("/")[2:4] == ["team", "web"] for path in paths if path.startswith("/v2/")} == {True}
+    (repository,) = (await both.ecr.api("DescribeRepositories", {}))["repositories"]
+    assert repository["repositoryName"] == "cache/web"
+
+
 async def test_a_list_comes_first_and_then_those_of_its_images_that_are_pulled(both: Both) -> None:
     config, layer = b'{"os":"linux"}', b"layer"
     for content in (config, layer):

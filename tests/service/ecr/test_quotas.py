@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 from tests.service.registry.harness import Harness, digest_of, image_manifest, running_registry
+from tests.support.server import refusal
+from tests.support.server_process import server_process
 
 from roadstead.services.ecr import errors
 
@@ -141,7 +144,7 @@ async def test_what_goes_makes_room(tmp_path: Path) -> None:
 
 async def test_rules_and_templates(tmp_path: Path) -> None:
     quotas = {"PullThroughCacheRules": 1, "RepositoryCreationTemplates": 1, "PullTimeUpdateExclusions": 1}
-    async with running_registry(tmp_path, settings={"ecr_quotas": {"LifecyclePolicyRules": 1, **quotas}}) as ecr:
+    async with running_registry(tmp_path, settings={"ecr_quotas": quotas}) as ecr:
         requests: list[tuple[str, Any]] = [
             (
                 "CreatePullThroughCacheRule",
@@ -154,3 +157,39 @@ async def test_rules_and_templates(tmp_path: Path) -> None:
             await ecr.api(operation, request(1))
             with pytest.raises(errors.LimitExceededException):
                 await ecr.api(operation, request(2))
+
+
+async def test_rules_of_a_lifecycle_policy(tmp_path: Path) -> None:
+    def policy(count: int) -> str:
+        selection = {"countType": "imageCountMoreThan", "countNumber": 1}
+        statuses = ["any"] if count == 1 else ["untagged", "any"]
+        rules = [
+            {"rulePriority": number, "selection": {"tagStatus": status, **selection}, "action": {"type": "expire"}}
+            for number, status in enumerate(statuses, 1)
+        ]
+        return json.dumps({"rules": rules})
+
+    async with limited(tmp_path, LifecyclePolicyRules=1) as ecr:
+        one, two = ({**WEB, "lifecyclePolicyText": policy(count)} for count in (1, 2))
+        await ecr.api("PutLifecyclePolicy", one)
+        for operation in ("PutLifecyclePolicy", "StartLifecyclePolicyPreview"):
+            with pytest.raises(errors.InvalidParameterException) as refused:
+                await ecr.api(operation, two)
+            assert "must have at most 1 elements but instance has 2 elements" in refused.value.message
+        kept = await ecr.api("GetLifecyclePolicy", WEB)
+        assert kept["lifecyclePolicyText"] == one["lifecyclePolicyText"]
+
+
+def test_the_file_of_a_deployment_sets_them(tmp_path: Path) -> None:
+    """`[ecr.quotas]` of roadstead.toml, in a server of its own process."""
+    with server_process(tmp_path / "data") as server:
+        server.data.mkdir()
+        (server.data / "roadstead.toml").write_text("[ecr.quotas]\nRepositoriesPerRegistry = 1\n")
+        server.start()
+        ecr = server.client("ecr")
+        ecr.create_repository(repositoryName="one")
+        refused = refusal(ecr.create_repository, repositoryName="two")
+        assert (refused.code, refused.status) == ("LimitExceededException", 400)
+        assert "(quota RepositoriesPerRegistry: 1)" in refused.message
+        names = [repository["repositoryName"] for repository in ecr.describe_repositories()["repositories"]]
+        assert names == ["one"]
