@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tests.service.registry.harness import running_registry
 from tests.support.s3 import open_bucket
 
 from roadstead.registry import manifests, uploads
+from roadstead.registry.bodies import PourableBody
 from roadstead.store.blobs import DiskBlobStore
 from roadstead.store.blobs.s3 import PART, S3BlobStore
 
@@ -56,17 +57,43 @@ def arm(moment: str, store: type[DiskBlobStore] | type[S3BlobStore]) -> None:
             setattr(store, name, dying(when, getattr(store, name)))
 
 
+class _Dying(AsyncIterable[bytes]):
+    """A chunk of which `after` bytes and a little more are passed on, before the process dies."""
+
+    def __init__(self, chunk: AsyncIterable[bytes], after: int) -> None:
+        self._chunk = chunk
+        self._left = after
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        async for piece in self._chunk:
+            yield piece
+            self._passed(len(piece))
+
+    def _passed(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            die()
+
+
+class _DyingPourable(_Dying):
+    """The same of a chunk that threads pass on: the thread dies at it, and the process with it."""
+
+    def __init__(self, chunk: PourableBody, after: int) -> None:
+        super().__init__(chunk, after)
+        self._pourable = chunk
+
+    async def pour(self, sink: Callable[[memoryview], None]) -> None:
+        def take(piece: memoryview) -> None:
+            sink(piece)
+            self._passed(len(piece))
+
+        await self._pourable.pour(take)
+
+
 def _dying_append(append: Callable[..., Awaitable[int]], after: int) -> Any:
     async def wrapped(self: Any, upload: str, offset: int, data: AsyncIterable[bytes]) -> int:
-        async def some() -> Any:
-            length = 0
-            async for piece in data:
-                yield piece
-                length += len(piece)
-                if length > after:
-                    die()
-
-        return await append(self, upload, offset, some())
+        dying_chunk = _DyingPourable(data, after) if isinstance(data, PourableBody) else _Dying(data, after)
+        return await append(self, upload, offset, dying_chunk)
 
     return wrapped
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from obstore.store import S3Store
+from tests.service.registry.dying import AFTER_BYTES
 from tests.service.registry.harness import (
     OCI_MANIFEST,
     Answer,
@@ -26,11 +28,15 @@ from tests.service.registry.harness import (
 from tests.support.s3 import S3Server, make_bucket, s3_server
 
 from roadstead.services.ecr.api import collect_garbage, expire_uploads
+from roadstead.store.blobs import DiskBlobStore
 from roadstead.store.blobs.s3 import PART
 
 __all__ = ["s3_server"]
 
 ROOT = Path(__file__).parents[3]
+CONFIG = b'{"os":"linux"}'
+LAST_CHUNK = 1000
+"""How much of a layer comes in a chunk of its own."""
 
 
 @dataclass
@@ -83,6 +89,7 @@ async def test_killed_while_a_chunk_arrives(tmp_path: Path) -> None:
         head = f"PATCH {place} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {registry.token}\r\n"
         writer.write(f"{head}Content-Length: 3000000\r\n\r\n".encode() + content[1_000_000:3_500_000])
         await writer.drain()
+        await _grown(tmp_path / "blobs" / "uploads", 1_000_000)
         await kill(registry)
         writer.close()
     async with served(tmp_path) as registry:
@@ -90,9 +97,17 @@ async def test_killed_while_a_chunk_arrives(tmp_path: Path) -> None:
         status = await registry.http("GET", place)
         assert status.status == 204
         have = int(status.headers["range"].removeprefix("0-")) + 1
-        assert 1_000_000 <= have <= 3_500_000
+        assert 1_000_000 < have <= 3_500_000, "what came of the chunk is there"
         assert (await registry.http("PUT", f"{place}?digest={digest}", content[have:])).status == 201
         assert (await registry.http("GET", f"/v2/web/blobs/{digest}")).body == content
+
+
+async def _grown(uploads: Path, claimed: int) -> None:
+    """Wait until the file of the one upload has more than it claims."""
+    deadline = time.monotonic() + 30
+    while sum(upload.stat().st_size for upload in uploads.iterdir()) <= claimed:
+        assert time.monotonic() < deadline, "nothing of the chunk came"
+        await asyncio.sleep(0.005)
 
 
 ON_DISK = ("create_upload", "append", "seal", "commit", "manifest")
@@ -106,35 +121,42 @@ def moments(names: Sequence[str]) -> list[str]:
 
 @pytest.mark.parametrize("moment", moments(ON_DISK))
 async def test_killed_in_every_phase_of_a_push(tmp_path: Path, moment: str) -> None:
-    await _killed_and_back(tmp_path, moment, os.urandom(2_500_000))
-    assert not list((tmp_path / "blobs" / "uploads").iterdir())
+    layer, uploads = os.urandom(2_500_000), tmp_path / "blobs" / "uploads"
+    await _killed(tmp_path, moment, layer)
+    if moment == "in:chunk":
+        (left,) = uploads.iterdir()
+        assert AFTER_BYTES[DiskBlobStore] < left.stat().st_size < len(layer) - LAST_CHUNK, "it died within the chunk"
+    await _back(tmp_path, layer)
+    assert not list(uploads.iterdir())
 
 
 @pytest.mark.parametrize("moment", moments(IN_A_BUCKET))
 async def test_killed_in_every_phase_of_a_push_to_s3(tmp_path: Path, s3_server: S3Server, moment: str) -> None:
     name = f"kill-{sha256(str(tmp_path).encode()).hexdigest()[:16]}"
     bucket = make_bucket(s3_server, name)
-    await _killed_and_back(tmp_path, moment, os.urandom(PART + 3_000_000), bucket, s3_server.endpoint, name)
+    layer = os.urandom(PART + 3_000_000)
+    await _killed(tmp_path, moment, layer, s3_server.endpoint, name)
+    await _back(tmp_path, layer, bucket)
 
 
-async def _killed_and_back(
-    root: Path, moment: str, layer: bytes, bucket: S3Store | None = None, *bucket_name: str
-) -> None:
-    """No part of a blob is served, a push from the beginning succeeds, and what the dead server left goes in the end."""
-    config = b'{"os":"linux"}'
-    manifest = image_manifest(config, [layer])
+async def _killed(root: Path, moment: str, layer: bytes, *bucket_name: str) -> None:
+    """A push during which the server dies."""
     async with served(root, moment, *bucket_name) as registry:
         with pytest.raises((OSError, asyncio.IncompleteReadError, IndexError)):
-            await _push(registry, layer, config, manifest)
+            await _push(registry, layer)
         assert registry.process is not None
         assert await registry.process.wait() == -9
+
+
+async def _back(root: Path, layer: bytes, bucket: S3Store | None = None) -> None:
+    """No part of a blob is served, a push from the beginning succeeds, and what the dead server left goes in the end."""
     async with running_registry(root, fresh=False, bucket=bucket) as registry:
-        for content in (layer, config):
+        for content in (layer, CONFIG):
             found = await registry.http("GET", f"/v2/web/blobs/{digest_of(content)}")
             assert found.status == 404 or found.body == content
         assert (await registry.http("GET", "/v2/web/manifests/latest")).status == 404
         served_now = Served(None, registry.port, await registry.token())
-        await _push(served_now, layer, config, manifest)
+        await _push(served_now, layer)
         assert (await registry.http("GET", f"/v2/web/blobs/{digest_of(layer)}")).body == layer
         registry.clock.offset = timedelta(days=3)
         await expire_uploads(registry.storage, registry.clock.now())
@@ -146,14 +168,15 @@ async def _killed_and_back(
         assert len([info async for info in registry.blobs.list()]) == 2
 
 
-async def _push(registry: Served, layer: bytes, config: bytes, manifest: bytes) -> None:
+async def _push(registry: Served, layer: bytes) -> None:
     """As docker pushes: the layer in chunks and a closing request, the config in one request."""
     place = (await registry.http("POST", "/v2/web/blobs/uploads/")).headers["location"]
-    for chunk in (layer[:-1000], layer[-1000:]):
+    for chunk in (layer[:-LAST_CHUNK], layer[-LAST_CHUNK:]):
         assert (await registry.http("PATCH", place, chunk)).status == 202
     assert (await registry.http("PUT", f"{place}?digest={digest_of(layer)}")).status == 201
-    path = f"/v2/web/blobs/uploads/?digest={digest_of(config)}"
-    assert (await registry.http("POST", path, config)).status == 201
+    path = f"/v2/web/blobs/uploads/?digest={digest_of(CONFIG)}"
+    assert (await registry.http("POST", path, CONFIG)).status == 201
+    manifest = image_manifest(CONFIG, [layer])
     assert (await registry.http("PUT", "/v2/web/manifests/latest", manifest, OCI_MANIFEST)).status == 201
 
 

@@ -1,6 +1,7 @@
 """A process that writes for ever, and says what was acknowledged. The test ends it, at no moment that it chose.
 
 Usage: durability_child.py DIRECTORY LIMIT. Prints `row NAME` and `blob LOCATION` lines, each after its acknowledgement.
+Every other blob is poured.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import hashlib
 import os
 import random
 import sys
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 
 from sqlalchemy import insert
+from tests.unit.store.pouring import Poured
 from tests.unit.store.tables import things
 
 from roadstead.store import open_store
@@ -38,11 +40,13 @@ async def main(directory: Path, limit: int) -> None:
             say(f"row {name}")
 
     async def write_blobs() -> None:
-        while (number := next(numbers)) < limit:
+        for poured in cycle((True, False)):
+            if (number := next(numbers)) >= limit:
+                return
             data = f"{number}".encode() * 1000
             digest = Digest("sha256", hashlib.sha256(data).hexdigest())
             upload = await blobs.create_upload()
-            await blobs.append(upload, 0, data)
+            await blobs.append(upload, 0, Poured(data, piece=700) if poured else data)
             sealed = await blobs.seal(upload, digest)
             say(f"blob {sealed.location}")
 

@@ -4,12 +4,13 @@ import asyncio
 import hashlib
 import os
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from tests.unit.store.mounts import small_tmpfs
+from tests.unit.store.pouring import Poured
 
 from roadstead.store.blobs import (
     BlobStore,
@@ -39,30 +40,6 @@ def digest_of(data: bytes, algorithm: str = "sha256") -> Digest:
 async def pieces(data: bytes, size: int) -> AsyncIterator[bytes]:
     for start in range(0, len(data), size):
         yield data[start : start + size]
-
-
-class Poured:
-    """Content that a thread passes on, in pieces that are gone afterwards; then what ends it too early, if anything does."""
-
-    def __init__(self, data: bytes, piece: int = 100_000, end: Exception | None = None) -> None:
-        self._data = data
-        self._piece = piece
-        self._end = end
-
-    async def pour(self, sink: Callable[[memoryview], None]) -> None:
-        def work() -> None:
-            buffer = bytearray(self._piece)
-            for start in range(0, len(self._data), self._piece):
-                part = self._data[start : start + self._piece]
-                buffer[: len(part)] = part
-                sink(memoryview(buffer)[: len(part)])
-            if self._end is not None:
-                raise self._end
-
-        await asyncio.to_thread(work)
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        raise AssertionError("a directory has it poured")
 
 
 async def content(store: BlobStore, location: str, start: int = 0, end: int | None = None) -> bytes:
