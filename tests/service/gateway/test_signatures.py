@@ -7,12 +7,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from tests.service.gateway.raw import FAMILIES, FORM, Call, error_of
 from tests.support.server import Account, Answer, Keys, ServerThread
 
+from roadstead.access.sessions import issue_role_session
 from roadstead.core.sigv4 import UNSIGNED_PAYLOAD
+from roadstead.kernel.arn import Arn
 
 Attempt = Callable[[Call, ServerThread, Keys], Answer]
 
@@ -195,6 +198,50 @@ def test_a_presigned_url_that_is_too_old(sqlite_admin: Account, monkeypatch: pyt
     )
     assert (answer.status, error_of(answer)[0]) == (403, "SignatureDoesNotMatch")
     assert error_of(answer)[1].startswith("Signature expired: ")
+
+
+def test_a_presigned_url_of_a_session(sqlite_admin: Account):
+    session = sqlite_admin.sts.get_session_token()["Credentials"]
+    token = session["SessionToken"]
+    keys = Keys(sqlite_admin.id, session["AccessKeyId"], session["SecretAccessKey"], token)
+    path = presigned(Account(sqlite_admin.server, keys), 60)
+    written = f"X-Amz-Security-Token={quote(token, safe='')}"
+    assert written in path
+
+    def answer_to(path: str) -> Answer:
+        return sqlite_admin.server.send("GET", path, {"host": f"127.0.0.1:{sqlite_admin.server.port}"})
+
+    answer = answer_to(path)
+    assert (answer.status, f"arn:aws:iam::{sqlite_admin.id}:user/admin" in answer.text) == (200, True), answer.text
+    invalid = (403, "InvalidClientTokenId")
+    middle = len(token) // 2
+    forged = token[:middle] + ("A" if token[middle] != "A" else "B") + token[middle + 1 :]
+    another = sqlite_admin.sts.get_session_token()["Credentials"]["SessionToken"]
+    for other in (forged, another):
+        answer = answer_to(path.replace(written, f"X-Amz-Security-Token={quote(other, safe='')}"))
+        assert (answer.status, error_of(answer)[0]) == invalid
+    answer = answer_to("&".join(part for part in path.split("&") if part != written))
+    assert (answer.status, error_of(answer)[0]) == invalid
+
+
+def test_a_presigned_url_of_a_session_that_is_over(sqlite_admin: Account):
+    now = datetime.now(UTC)
+    session = issue_role_session(
+        sqlite_admin.server.sealer(),
+        role=Arn(service="iam", region="", account=sqlite_admin.id, resource="role/worker"),
+        role_id="AROA",
+        session_name="task",
+        now=now - timedelta(hours=1),
+        expires=now - timedelta(seconds=1),
+    )
+    keys = Keys(sqlite_admin.id, session.access_key_id, session.secret_access_key, session.session_token)
+    path = presigned(Account(sqlite_admin.server, keys), 60)
+    answer = sqlite_admin.server.send("GET", path, {"host": f"127.0.0.1:{sqlite_admin.server.port}"})
+    assert (answer.status, *error_of(answer)) == (
+        403,
+        "ExpiredToken",
+        "The security token included in the request is expired",
+    )
 
 
 def test_the_query_may_carry_the_action_too(sqlite_server: ServerThread):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from botocore.auth import SigV4Auth, SigV4QueryAuth
@@ -29,6 +29,7 @@ from roadstead.store import Store, open_store
 F = AuthenticationFailure
 POLICY = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:List*","Resource":"*"}}'
 BODY = b'{"maxResults":1}'
+ROLE = Arn(service="iam", region="", account="1" * 12, resource="role/worker")
 
 
 class MovableClock:
@@ -87,6 +88,15 @@ def signed(keys: Credentials, *, body: bytes = BODY, path: str = "/", presigned:
     headers = {name.lower(): str(value) for name, value in request.headers.items()}
     payload = sha256(b"" if presigned else body).hexdigest()
     return SignableRequest(method, split.path, split.query, headers, payload)
+
+
+def session_of(world: World, lasts: timedelta) -> Credentials:
+    """Keys of a session of a role; their token may be over already."""
+    now = world.clock.now()
+    session = issue_role_session(
+        world.keeper.sealer, role=ROLE, role_id="AROA", session_name="task", now=now, expires=now + lasts
+    )
+    return Credentials(session.access_key_id, session.secret_access_key, session.session_token)
 
 
 def changed(request: SignableRequest, **changes: object) -> SignableRequest:
@@ -191,27 +201,23 @@ async def test_presigned_urls_with_impossible_lives(world: World, seconds: str) 
     assert await world.failure(changed(request, query=query)) is F.INCOMPLETE
 
 
+def one_character_off(token: str) -> str:
+    middle = len(token) // 2
+    swapped = "A" if token[middle] != "A" else "B"
+    return token[:middle] + swapped + token[middle + 1 :]
+
+
 async def test_session_tokens(world: World) -> None:
-    role = Arn(service="iam", region="", account="1" * 12, resource="role/worker")
-    session = issue_role_session(
-        world.keeper.sealer,
-        role=role,
-        role_id="AROA",
-        session_name="task",
-        now=world.clock.now(),
-        expires=world.clock.now() + timedelta(hours=1),
-    )
-    keys = Credentials(session.access_key_id, session.secret_access_key, session.session_token)
+    keys = session_of(world, timedelta(hours=1))
+    token = str(keys.token)
     caller = await world.authenticate(signed(keys))
     assert str(caller.principal.arn) == "arn:aws:sts::111111111111:assumed-role/worker/task"
-    assert caller.principal.identity_arn == role
-    other = Credentials("ASIAOTHER", session.secret_access_key, session.session_token)
+    assert caller.principal.identity_arn == ROLE
+    other = Credentials("ASIAOTHER", keys.secret_key, token)
     assert await world.failure(signed(other)) is F.INVALID_TOKEN
-    middle = len(session.session_token) // 2
-    swapped = "A" if session.session_token[middle] != "A" else "B"
-    forged = session.session_token[:middle] + swapped + session.session_token[middle + 1 :]
-    assert await world.failure(signed(Credentials(keys.access_key, keys.secret_key, forged))) is F.INVALID_TOKEN
-    stolen = Credentials(keys.access_key, "guess", session.session_token)
+    forged = Credentials(keys.access_key, keys.secret_key, one_character_off(token))
+    assert await world.failure(signed(forged)) is F.INVALID_TOKEN
+    stolen = Credentials(keys.access_key, "guess", token)
     assert await world.failure(signed(stolen)) is F.SIGNATURE_MISMATCH
     unsealed = Credentials(keys.access_key, keys.secret_key)
     assert await world.failure(signed(unsealed)) is F.UNKNOWN_KEY
@@ -220,14 +226,33 @@ async def test_session_tokens(world: World) -> None:
     assert await world.failure(request) is F.EXPIRED_SIGNATURE
 
 
+async def test_session_tokens_in_presigned_urls(world: World) -> None:
+    keys, another = session_of(world, timedelta(minutes=1)), session_of(world, timedelta(minutes=1))
+    request = signed(keys, presigned=3600)
+    written = f"X-Amz-Security-Token={quote(str(keys.token), safe='')}"
+    assert written in request.query
+    caller = await world.authenticate(request)
+    assert str(caller.principal.arn) == "arn:aws:sts::111111111111:assumed-role/worker/task"
+    assert caller.principal.identity_arn == ROLE
+
+    def with_token(token: str) -> SignableRequest:
+        return changed(request, query=request.query.replace(written, f"X-Amz-Security-Token={quote(token, safe='')}"))
+
+    assert await world.failure(with_token(one_character_off(str(keys.token)))) is F.INVALID_TOKEN
+    assert await world.failure(with_token(str(another.token))) is F.INVALID_TOKEN
+    removed = changed(request, query=request.query.replace(f"{written}&", "").replace(f"&{written}", ""))
+    assert "X-Amz-Security-Token" not in removed.query
+    assert await world.failure(removed) is F.UNKNOWN_KEY
+    in_a_header = changed(removed, headers={**removed.headers, "x-amz-security-token": str(keys.token)})
+    assert await world.failure(in_a_header) is F.UNKNOWN_KEY, "a presigned URL carries its token itself"
+    stolen = Credentials(keys.access_key, "guess", keys.token)
+    assert await world.failure(signed(stolen, presigned=3600)) is F.SIGNATURE_MISMATCH
+    world.clock.moment += timedelta(minutes=2)
+    assert await world.failure(request) is F.EXPIRED_TOKEN, "the URL is good for an hour, its session is over"
+
+
 async def test_an_expired_session_with_a_fresh_signature(world: World) -> None:
-    role = Arn(service="iam", region="", account="1" * 12, resource="role/worker")
-    now = world.clock.now()
-    session = issue_role_session(
-        world.keeper.sealer, role=role, role_id="AROA", session_name="t", now=now, expires=now - timedelta(seconds=1)
-    )
-    keys = Credentials(session.access_key_id, session.secret_access_key, session.session_token)
-    assert await world.failure(signed(keys)) is F.EXPIRED_TOKEN
+    assert await world.failure(signed(session_of(world, timedelta(seconds=-1)))) is F.EXPIRED_TOKEN
 
 
 async def test_authorisation_follows_the_policy_in_the_next_request(world: World) -> None:
