@@ -158,6 +158,16 @@ async def agent(server: LiveServer, tmp_path: Path) -> AsyncIterator[LiveAgent]:
 
 
 @pytest.fixture
+async def instance(agent: LiveAgent) -> str:
+    """A registered container instance whose own agent is not there."""
+    async with asyncio.timeout(10):
+        while not agent.registration.arn:  # noqa: ASYNC110 - set by a call that nobody announces
+            await asyncio.sleep(0.02)
+    await agent.kill()
+    return agent.registration.arn
+
+
+@pytest.fixture
 async def admin(server: LiveServer, tmp_path: Path) -> AsyncIterator[ApiClient]:
     known = json.loads((tmp_path / "credentials.json").read_text())
     keys = FixedCredentials(Credentials(known["accessKeyId"], known["secretAccessKey"]))

@@ -7,9 +7,12 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from roadstead.agent.client import ApiClient
+from websockets.asyncio.client import ClientConnection
+
+from roadstead.agent.client import ApiClient, FileCredentials, link_url
 from roadstead.services.ec2.api import default_network
 from roadstead.services.ecs import api as ecs
+from roadstead.wire import acs
 
 DEADLINE = 15.0
 
@@ -21,6 +24,23 @@ async def eventually(question: Callable[[], Awaitable[Any]], what: str) -> Any:
             return answer
         await asyncio.sleep(0.02)
     raise AssertionError(f"not within {DEADLINE} s: {what}")
+
+
+def acs_url(server: Any, instance: str) -> str:
+    return link_url(server.endpoint, "/ws", {"clusterArn": "fargate", "containerInstanceArn": instance})
+
+
+def keys(server: Any) -> FileCredentials:
+    return FileCredentials(server.deployment.data_dir / "agent.json")
+
+
+async def read(connection: ClientConnection, kind: type) -> Any:
+    """The next message of a type."""
+    async with asyncio.timeout(10):
+        while True:
+            message = acs.TO_AGENT.decode(await connection.recv())
+            if isinstance(message, kind):
+                return message
 
 
 async def call(api: ApiClient, service: str, operation: str, **request: Any) -> dict[str, Any]:

@@ -8,41 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from tests.unit.agentlink.helpers import acs_url, keys, read
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from roadstead.agent.client import Credentials, FileCredentials, LinkRefused, connect_link, link_url
+from roadstead.agent.client import Credentials, LinkRefused, connect_link, link_url
 from roadstead.agent.client.credentials import FixedCredentials
 from roadstead.agent.client.signing import signed_headers
 from roadstead.wire import acs, tcs
 from roadstead.wire.hosts import WATCH_PATH
-
-
-@pytest.fixture
-async def instance(agent) -> str:
-    """A registered container instance whose own agent is not there."""
-    async with asyncio.timeout(10):
-        while not agent.registration.arn:  # noqa: ASYNC110 - set by a call that nobody announces
-            await asyncio.sleep(0.02)
-    await agent.kill()
-    return agent.registration.arn
-
-
-def acs_url(server: Any, instance: str) -> str:
-    return link_url(server.endpoint, "/ws", {"clusterArn": "fargate", "containerInstanceArn": instance})
-
-
-def keys(server: Any) -> FileCredentials:
-    return FileCredentials(server.deployment.data_dir / "agent.json")
-
-
-async def read(connection: ClientConnection, kind: type) -> Any:
-    """The next message of a type."""
-    async with asyncio.timeout(10):
-        while True:
-            message = acs.TO_AGENT.decode(await connection.recv())
-            if isinstance(message, kind):
-                return message
 
 
 async def refused(url: str, source: Any, region: str = "us-east-1", service: str = "ecs") -> LinkRefused:
