@@ -75,7 +75,7 @@ async def blob_response(blobs: BlobStore, request: Request, digest: str, blob: B
         (b"accept-ranges", b"bytes"),
         (b"cache-control", b"private, max-age=31536000, immutable"),
     ]
-    if etag in request.headers.get(b"if-none-match", b""):
+    if request.has_already(etag):
         return Response(HTTPStatus.NOT_MODIFIED, headers)
     if request.method == "HEAD":
         return Response(HTTPStatus.OK, headers, length=size)

@@ -108,6 +108,14 @@ class Request:
         """Whether a body of at least one byte is announced, or one of unknown length."""
         return self.content_length != 0 if b"transfer-encoding" in self.headers else bool(self.content_length)
 
+    def has_already(self, etag: bytes) -> bool:
+        """Whether the client has the content with this tag: If-None-Match (RFC 9110, 13.1.2), whose comparison is the weak one."""
+        given = self.headers.get(b"if-none-match")
+        if given is None:
+            return False
+        named = [tag.strip().removeprefix(b"W/") for tag in given.split(b",")]
+        return etag in named or named == [b"*"]
+
     async def stream(self) -> AsyncGenerator[bytes]:
         """The body as it comes. Raises ClientGone when it breaks off, RegistryError (408) when the client pauses for too long."""
         more = True

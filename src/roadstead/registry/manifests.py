@@ -43,7 +43,7 @@ async def get_manifest(call: Call) -> Response:
         digest_header(found.digest),
         (b"etag", etag),
     ]
-    if etag in call.request.headers.get(b"if-none-match", b""):
+    if call.request.has_already(etag):
         return Response(HTTPStatus.NOT_MODIFIED, headers)
     response = Response(HTTPStatus.OK, headers, found.content)
     if kept is not None and not call.key.is_public:  # public pulls are counted, one by one

@@ -147,3 +147,16 @@ def test_pulls_are_rate_limited(tmp_path: Path) -> None:
         assert int(refused.headers["retry-after"]) >= 1
         assert Public(account).send("HEAD", f"/v2/{name}/manifests/v1").status == 200
         assert {signed_in.pull(name, "v1").status for _ in range(30)} == {200}
+
+
+def test_who_signed_in_has_a_rate_of_their_own(tmp_path: Path) -> None:
+    quotas = {"PublicAnonymousPullsPerSecond": 0, "PublicPullsPerSecond": 1}
+    with server_thread(tmp_path / "data", ecr_quotas=quotas) as server:
+        account, another = Account(server, server.new_account()), Account(server, server.new_account())
+        api(account).create_repository(repositoryName="web")
+        name = f"{alias(account)}/web"
+        signed_in = Public.signed_in(account)
+        assert signed_in.push(name, "v1").status == 201
+        assert [signed_in.pull(name, "v1").status for _ in range(15)][-1] == 429
+        assert Public.signed_in(another).pull(name, "v1").status == 200, "each account has its own"
+        assert {Public(account).pull(name, "v1").status for _ in range(30)} == {200}

@@ -40,8 +40,13 @@ async def test_what_the_client_has_is_not_sent_again(registry: Harness) -> None:
     await registry.push_image("web", "latest")
     for path in ("/v2/web/manifests/latest", f"/v2/web/blobs/{digest_of(b'layer of layer')}"):
         etag = (await registry.http("HEAD", path)).headers["etag"]
-        answer = await registry.http("GET", path, headers={"If-None-Match": etag})
-        assert (answer.status, answer.body) == (304, b"")
+        for method in ("GET", "HEAD"):
+            for given in (etag, f"W/{etag}", f'"x", {etag}', "*"):
+                answer = await registry.http(method, path, headers={"If-None-Match": given})
+                assert (answer.status, answer.body) == (304, b""), given
+            for given in ('"x"', etag.strip('"'), f"{etag[:-1]}0{etag[-1]}", ""):
+                answer = await registry.http(method, path, headers={"If-None-Match": given})
+                assert answer.status == 200, given
 
 
 async def test_upload_in_chunks(registry: Harness) -> None:
@@ -92,6 +97,11 @@ async def test_ranges_of_a_blob(registry: Harness) -> None:
         assert answer.status == status, header
         assert answer.headers.get("content-range") == content_range
         assert body is None or answer.body == body
+    path = f"/v2/web/blobs/{digest}"
+    etag = (await registry.http("HEAD", path)).headers["etag"]
+    for given, status in ((etag, 206), ('"x"', 200)):
+        answer = await registry.http("GET", path, headers={"Range": "bytes=0-0", "If-Range": given})
+        assert (answer.status, answer.body) == (status, content if status == 200 else content[:1])
 
 
 async def test_an_empty_blob_and_a_sha512_digest(registry: Harness) -> None:
