@@ -217,9 +217,13 @@ async def test_a_registry_on_s3(tmp_path: Path, bucket: S3Store, s3_server: S3Se
         with counted(s3_server) as requests:
             name = await registry.push_blob("web", layer)
         assert len(requests) == 5  # begin, three parts, complete
-        assert (await registry.http("GET", f"/v2/web/blobs/{name}")).body == layer
-        ranged = await registry.http("GET", f"/v2/web/blobs/{name}", headers={"Range": "bytes=5-9"})
+        with counted(s3_server) as requests:
+            assert (await registry.http("GET", f"/v2/web/blobs/{name}")).body == layer
+        assert len(requests) == 1, requests
+        with counted(s3_server) as requests:
+            ranged = await registry.http("GET", f"/v2/web/blobs/{name}", headers={"Range": "bytes=5-9"})
         assert (ranged.status, ranged.body) == (206, layer[5:10])
+        assert len(requests) == 1, requests
         with counted(s3_server) as requests:
             assert (await registry.http("HEAD", f"/v2/web/blobs/{name}")).status == 200
         assert requests == []

@@ -27,16 +27,22 @@ def url_of(server: S3Server, bucket: str) -> str:
 
 
 @pytest.fixture
+def bucket(s3_server: S3Server, tmp_path: Path) -> str:
+    name = f"shared-{sha256(str(tmp_path).encode()).hexdigest()[:16]}"
+    s3_server.client().create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
 def pair(
-    postgres_server: PostgresServer, s3_server: S3Server, tmp_path: Path
+    postgres_server: PostgresServer, s3_server: S3Server, bucket: str, tmp_path: Path
 ) -> Iterator[tuple[ServerProcess, ServerProcess]]:
     """Two servers on one database and one bucket."""
     name = postgres_server.create_database()
-    s3_server.client().create_bucket(Bucket="shared")
     shared = {
         "database": postgres_server.url(name),
         "state": tmp_path / "state",
-        "options": ("--blobs", url_of(s3_server, "shared"), "--gc-grace", "7200"),
+        "options": ("--blobs", url_of(s3_server, bucket), "--gc-grace", "7200"),
         "environment": KEYS,
     }
     with server_process(tmp_path / "a", **shared) as a, server_process(tmp_path / "b", **shared) as b:
@@ -103,6 +109,31 @@ def test_an_upload_goes_on_in_another_server(pair: tuple[ServerProcess, ServerPr
     collected = registry(a, "gc", "--grace", "0")
     assert collected.returncode == 0, collected.stderr
     assert request(b, token, "GET", f"/v2/web/blobs/{digest}")[0] == 404
+    assert registry(b, "fsck").returncode == 0
+
+
+def test_what_a_bucket_lost_is_found_and_can_be_pushed_again(
+    pair: tuple[ServerProcess, ServerProcess], s3_server: S3Server, bucket: str
+) -> None:
+    a, b = pair
+    ecr = a.client("ecr")
+    ecr.create_repository(repositoryName="web")
+    token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    layer = os.urandom(1 << 20)
+    digest = f"sha256:{sha256(layer).hexdigest()}"
+    push = f"/v2/web/blobs/uploads/?digest={digest}"
+    assert request(a, token, "POST", push, layer)[0] == 201
+    s3 = s3_server.client()
+    mine = [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"] if digest[7:] in each["Key"]]
+    assert len(mine) == 1
+    s3.delete_object(Bucket=bucket, Key=mine[0])
+    found = registry(b, "fsck")
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert digest in found.stdout
+    registry(b, "fsck", "--repair")
+    assert request(b, token, "HEAD", f"/v2/web/blobs/{digest}")[0] == 404, "who pushes has to send it again"
+    assert request(a, token, "POST", push, layer)[0] == 201
+    assert request(b, token, "GET", f"/v2/web/blobs/{digest}")[2] == layer
     assert registry(b, "fsck").returncode == 0
 
 
