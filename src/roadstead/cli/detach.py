@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable, Generator
@@ -37,8 +38,9 @@ def detached(work: Callable[[Callable[[], None]], None], log: Path) -> None:
         _work(work, writer, output, mask)
     os.close(writer)
     os.close(output)
-    with _passing_on(child, mask) as came, os.fdopen(reader, "rb") as ready:
-        told = ready.read()
+    with _passing_on(child, mask) as (came, woken):
+        told = _read_all(reader, woken)
+        os.close(reader)
         if came or told != _READY:
             # Reaped only afterwards: while signals are passed on to it, its pid must be nobody else's.
             os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
@@ -52,11 +54,26 @@ def detached(work: Callable[[Callable[[], None]], None], log: Path) -> None:
         raise CommandFailed(f"it did not come up; see {log}", status=status or 1)
 
 
-@contextlib.contextmanager
-def _passing_on(child: int, mask: set[int]) -> Generator[list[int]]:
-    """Turn signals that would end us into one SIGINT for the child; gives the list of those that came.
+def _read_all(reader: int, woken: int) -> bytes:
+    """What comes from a pipe until its end; a signal makes `woken` readable, so that its handler runs before we wait on."""
+    told = b""
+    while True:
+        readable, _, _ = select.select([reader, woken], [], [])
+        if woken in readable:
+            os.read(woken, 4096)
+        if reader in readable:
+            piece = os.read(reader, 4096)
+            if not piece:
+                return told
+            told += piece
 
-    Only the first is passed on: another one would cut short what the child does to stop in order. What we were told to ignore
+
+@contextlib.contextmanager
+def _passing_on(child: int, mask: set[int]) -> Generator[tuple[list[int], int]]:
+    """Turn signals that would end us into one SIGINT for the child; gives the list of those that came, and a pipe that each writes to.
+
+    A signal that comes just before a system call that waits does not interrupt it, and Python would call the handler when that
+    returns. Only the first is passed on: another one would cut short what the child does to stop in order. What we were told to ignore
     (nohup) stays ignored. The signals are blocked until the handlers are there; `mask` is what was blocked before.
     """
     came: list[int] = []
@@ -66,13 +83,18 @@ def _passing_on(child: int, mask: set[int]) -> Generator[list[int]]:
         if len(came) == 1:
             os.kill(child, signal.SIGINT)
 
+    woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    woken_before = signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     before = {number: handler for number in _ENDING if (handler := signal.getsignal(number)) is not signal.SIG_IGN}
     for number in before:
         signal.signal(number, pass_on)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     try:
-        yield came
+        yield came, woken
     finally:
+        signal.set_wakeup_fd(woken_before)
+        os.close(woken)
+        os.close(waker)
         for number, handler in before.items():
             signal.signal(number, handler)
 

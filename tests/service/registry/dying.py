@@ -1,7 +1,7 @@
 """A registry that kills itself at one moment of an upload: `python -m tests.service.registry.dying DIRECTORY MOMENT [ENDPOINT BUCKET]`.
 
-MOMENT is `before:NAME` or `after:NAME`, of a method of the blob store, of `commit` (the transaction that publishes a blob) or `manifest` (the one
-that stores an image); empty for one that lives.
+MOMENT is `before:NAME` or `after:NAME`, of a method of the blob store, of `commit` (in the transaction that publishes a blob) or `manifest` (in the
+one that stores an image), `after:published` (that transaction is through, its answer is not given); empty for one that lives.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tests.support.s3 import open_bucket
 
 from roadstead.registry import manifests, uploads
 from roadstead.registry.bodies import PourableBody
+from roadstead.registry.call import Call
 from roadstead.store.blobs import DiskBlobStore
 from roadstead.store.blobs.s3 import PART, S3BlobStore
 
@@ -53,8 +54,20 @@ def arm(moment: str, store: type[DiskBlobStore] | type[S3BlobStore]) -> None:
             uploads.publish_upload = dying(when, uploads.publish_upload)
         case "manifest":
             manifests.put_manifest = dying(when, manifests.put_manifest)
+        case "published":
+            Call.writing = _dying_when_published(Call.writing)
         case _:
             setattr(store, name, dying(when, getattr(store, name)))
+
+
+def _dying_when_published(writing: Callable[..., Awaitable[Any]]) -> Any:
+    async def wrapped(self: Call, action: str, work: Callable[..., Awaitable[Any]]) -> Any:
+        result = await writing(self, action, work)
+        if action == "ecr:CompleteLayerUpload":
+            die()
+        return result
+
+    return wrapped
 
 
 class _Dying(AsyncIterable[bytes]):

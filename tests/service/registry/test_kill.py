@@ -116,7 +116,7 @@ IN_A_BUCKET = ("append", "_put", "seal", "_whole", "_forget", "commit")
 
 
 def moments(names: Sequence[str]) -> list[str]:
-    return [f"{when}:{name}" for name in names for when in ("before", "after")] + ["in:chunk"]
+    return [*(f"{when}:{name}" for name in names for when in ("before", "after")), "in:chunk", "after:published"]
 
 
 @pytest.mark.parametrize("moment", moments(ON_DISK))
@@ -188,7 +188,7 @@ async def test_killed_at_any_moment_of_many_pushes(tmp_path: Path) -> None:
 
         async def push() -> None:
             for number in range(100_000):
-                config, layer = json.dumps({"number": number}).encode(), os.urandom(50_000)
+                config, layer = json.dumps({"number": number}).encode(), os.urandom(50_000 if number % 2 else 400_000)
                 for content in (config, layer):
                     path = f"/v2/web/blobs/uploads/?digest={digest_of(content)}"
                     assert (await registry.http("POST", path, content)).status == 201

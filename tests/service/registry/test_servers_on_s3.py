@@ -124,9 +124,9 @@ def test_what_a_bucket_lost_is_found_and_can_be_pushed_again(
     push = f"/v2/web/blobs/uploads/?digest={digest}"
     assert request(a, token, "POST", push, layer)[0] == 201
     s3 = s3_server.client()
-    mine = [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"] if digest[7:] in each["Key"]]
-    assert len(mine) == 1
-    s3.delete_object(Bucket=bucket, Key=mine[0])
+    (kept,) = s3.list_objects_v2(Bucket=bucket)["Contents"]
+    assert kept["Size"] == len(layer)
+    s3.delete_object(Bucket=bucket, Key=kept["Key"])
     found = registry(b, "fsck")
     assert found.returncode == 1, found.stdout + found.stderr
     assert digest in found.stdout
