@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 
 from roadstead.registry.call import Call
 from roadstead.registry.errors import RegistryError, blob_archived, blob_unknown, digest_invalid
 from roadstead.registry.http import FilePart, Request, Response, digest_header
 from roadstead.registry.ranges import Span, Unsatisfiable, requested_span
-from roadstead.registry.streaming import read_ahead, read_part
+from roadstead.registry.streaming import read_ahead
 from roadstead.services.ecr.api import (
     Blob,
     find_blob,
@@ -22,9 +21,6 @@ from roadstead.services.ecr.api import (
 )
 from roadstead.store import Transaction
 from roadstead.store.blobs import BlobStore
-
-_SMALL_BYTES = 1024 * 1024
-"""What is read from a local file in one go, where the server sends no files itself."""
 
 
 async def head_blob(call: Call) -> Response:
@@ -85,11 +81,9 @@ async def blob_response(blobs: BlobStore, request: Request, digest: str, blob: B
         status = HTTPStatus.PARTIAL_CONTENT
         headers.append((b"content-range", b"bytes %d-%d/%d" % (span.start, span.end - 1, size)))
     span = span or Span(0, size)
-    path = blobs.local_path(blob.location)
-    if path is not None and request.send_file is not None:
+    path = blobs.local_path(blob.location) if request.send_file is not None else None
+    if path is not None:
         return Response(status, headers, FilePart(path, span.start, span.length), span.length)
-    if path is not None and span.length <= _SMALL_BYTES:
-        return Response(status, headers, await asyncio.to_thread(read_part, path, span.start, span.length))
     content = read_ahead(blobs.open_range(blob.location, span.start, span.end))
     return Response(status, headers, content, span.length)
 

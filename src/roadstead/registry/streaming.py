@@ -5,20 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from pathlib import Path
 from typing import cast
-
-from roadstead.store.blobs import BlobUnknown
-
-
-def read_part(path: Path, start: int, length: int) -> bytes:
-    """`length` bytes of a file from `start`; raises BlobUnknown when it has gone. Blocks."""
-    try:
-        with path.open("rb", buffering=0) as file:
-            file.seek(start)
-            return file.read(length)
-    except FileNotFoundError as error:
-        raise BlobUnknown(path.name) from error
 
 
 async def read_ahead(source: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:

@@ -20,6 +20,7 @@ from roadstead.server.combining import CombiningTransport
 from roadstead.server.receiving import SHORTEST, BodySocket
 from roadstead.server.repeats import Name, Repeats
 from roadstead.server.sending import send_part
+from roadstead.server.turns import take_turn
 from roadstead.wire.relayed import SIGNATURE, BadRelayHeader, read_relay_header
 
 
@@ -183,7 +184,7 @@ class PatientHttpProtocol(HttpToolsProtocol):
         rest = BodySocket(self.transport.get_extra_info("socket").fileno(), length - len(begun))
         try:
             if begun:
-                await asyncio.to_thread(sink, memoryview(begun))
+                await take_turn(lambda _goes_on: sink(memoryview(begun)))
             await rest.pour(sink, self.pause_seconds)
         except (EOFError, ConnectionError) as error:
             self.transport.abort()
@@ -216,9 +217,8 @@ class PatientHttpProtocol(HttpToolsProtocol):
     async def _send_file(self, cycle: RequestResponseCycle, file: int, offset: int, count: int) -> None:
         """Send `count` bytes of an open file as the body of the answer that has begun, past all buffers. Raises ClientGone."""
         await self._drain()
-        socket = os.dup(
-            self.transport.get_extra_info("socket").fileno()
-        )  # the transport may close the other one meanwhile
+        # A descriptor of our own: the transport may close the other one meanwhile.
+        socket = os.dup(self.transport.get_extra_info("socket").fileno())
         cycle.expected_content_length -= count
         try:
             while count:

@@ -223,12 +223,17 @@ class Containers:
             return
 
     async def _ends_by(self, container_id: str, signal: int, within: float, *, everything: bool = False) -> bool:
-        """Signal and wait; whether the process ended. Raises ContainerdUnavailable where it is not the shim that gives no answer."""
+        """Signal and wait; whether the process ended. A signal other than SIGKILL that nobody takes is not waited for.
+
+        Raises ContainerdUnavailable where it is not the shim that gives no answer.
+        """
         try:
-            await self.kill(container_id, signal, everything=everything)
+            taken = await self.kill(container_id, signal, everything=everything)
         except ContainerdUnavailable:
             await self._client.version()
             log.warning("a shim does not answer", container=container_id)
+            return False
+        if not taken and signal != _SIGKILL:
             return False
         return await self.wait(container_id, within) is not None
 
