@@ -64,11 +64,11 @@ def make_bucket(server: S3Server, name: str) -> S3Store:
     return open_bucket(server.endpoint, name)
 
 
-def open_bucket(endpoint: str, name: str, secret_key: str = SECRET_KEY) -> S3Store:
+def open_bucket(endpoint: str, name: str, secret_key: str = SECRET_KEY, prefix: str = "blobs/of us") -> S3Store:
     """A bucket that is there, as a server of ours uses it."""
     return S3Store(
         name,
-        prefix="blobs/of us",
+        prefix=prefix,
         config={
             "endpoint": endpoint,
             "region": "us-east-1",

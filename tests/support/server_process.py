@@ -22,6 +22,7 @@ from tests.support.ports import free_port
 
 T = TypeVar("T")
 START_SECONDS = 60.0
+ROOT = Path(__file__).parents[2]
 
 
 def until(question: Callable[[], T | None], what: str, seconds: float = 30.0) -> T:
@@ -46,6 +47,8 @@ class ServerProcess:
     port: int = field(default_factory=free_port)
     options: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict[str, str])
+    module: tuple[str, ...] = ("roadstead",)
+    """The module that is run, and what it is told before the server's own arguments; a test may have one that dies somewhere."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -70,9 +73,9 @@ class ServerProcess:
             options += ["--state", str(self.state)]
         with self.log.open("ab") as log:
             # A test run that is killed takes its servers along.
-            command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "roadstead", "server", *options]
+            command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", *self.module, "server", *options]
             environment = {**os.environ, **self.environment}
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=ROOT)
 
     def start(self) -> float:
         """Start the process; the seconds until it answered."""

@@ -116,6 +116,7 @@ async def initiate_layer_upload(ctx: Context, request: InitiateLayerUploadReques
 async def upload_layer_part(ctx: Context, request: UploadLayerPartRequestTypeDef) -> Afterwards:
     """Add a part where the last one ended (API reference: UploadLayerPart)."""
     key = repository_key(ctx, request)
+    await require_repository(ctx.tx, key)
     upload, blob_upload = await _upload(ctx, key, request["uploadId"])
     first, last = request["partFirstByte"], request["partLastByte"]
     content = request["layerPartBlob"]
@@ -143,8 +144,7 @@ async def upload_layer_part(ctx: Context, request: UploadLayerPartRequestTypeDef
             raise InvalidLayerPartException.of(key, upload, error.size) from error
         except UploadUnknown as error:
             raise UploadNotFoundException.of(key, upload) from error
-        small = len(content) < limits["LayerPartMinimumBytes"]
-        await storage.store.run(lambda tx: count_part(tx, upload, small=small))
+        await storage.store.run(lambda tx: count_part(tx, upload, end, limits["LayerPartMinimumBytes"]))
         return {"registryId": key.account, "repositoryName": key.name, "uploadId": upload, "lastByteReceived": end - 1}
 
     return Afterwards(append)
@@ -152,14 +152,18 @@ async def upload_layer_part(ctx: Context, request: UploadLayerPartRequestTypeDef
 
 @operation("ecr:CompleteLayerUpload", resources=repository_resource, reads=True)
 async def complete_layer_upload(ctx: Context, request: CompleteLayerUploadRequestTypeDef) -> Afterwards:
-    """Check the digest and make the layer visible (API reference: CompleteLayerUpload)."""
+    """Check the digest and make the layer visible (API reference: CompleteLayerUpload).
+
+    Whoever asks again because the answer was lost is told that the layer exists, not that its upload does not any more.
+    """
     key = repository_key(ctx, request)
-    upload, blob_upload = await _upload(ctx, key, request["uploadId"])
+    await require_repository(ctx.tx, key)
     digest = request["layerDigests"][0]
     if not is_digest(digest):
         raise InvalidParameterException.at("layerDigests", "must be a sha256 or sha512 digest")
     if await blob_size(ctx.tx, key, digest) is not None:
         raise LayerAlreadyExistsException.of(key, digest)
+    upload, blob_upload = await _upload(ctx, key, request["uploadId"])
     if (await parts_of(ctx.tx, upload)).too_small:
         raise LayerPartTooSmallException.of(key, upload)
     storage = ctx.component(RegistryStorage)
@@ -204,7 +208,6 @@ async def _is_to_be_created(ctx: Context, key: RepositoryKey) -> bool:
 
 
 async def _upload(ctx: Context, key: RepositoryKey, upload: str) -> tuple[str, str]:
-    await require_repository(ctx.tx, key)
     blob_upload = await find_upload(ctx.tx, key, upload)
     if blob_upload is None:
         raise UploadNotFoundException.of(key, upload)

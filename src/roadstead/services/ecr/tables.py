@@ -196,13 +196,15 @@ uploads = Table(
     Column("parts", Integer, nullable=False),
     Column("small_parts", Integer, nullable=False),
     Column("last_is_small", Integer, nullable=False),
+    Column("parts_end", BigInteger, nullable=False),
     Index("ix_ecr_uploads_repository", "account", "region", "repository", "ended_at"),
     Index("ix_ecr_uploads_created_at", "created_at"),
 )
 """`blob_upload` is the blob store's own name of the upload; how many bytes it holds, only the blob store knows.
 
 A row stays for a while when its upload has ended: garbage collection reads from it that somebody pushes to the repository.
-`parts` counts those of UploadLayerPart, `small_parts` those that are too small and not the last one.
+`parts` counts those of UploadLayerPart, `small_parts` those that are too small and not the last one. `parts_end` is where the last one that was
+counted ends: what a crash left of a part belongs to the one that goes on behind it.
 """
 
 contents = Table(

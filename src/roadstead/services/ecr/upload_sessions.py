@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import bindparam, case, delete, insert, or_, select, update
 
 from roadstead.services.ecr.blobs import RegistryStorage, add_content
 from roadstead.services.ecr.keys import RepositoryKey
@@ -35,6 +35,7 @@ async def begin_upload(tx: Transaction, key: RepositoryKey, blob_upload: str) ->
             parts=0,
             small_parts=0,
             last_is_small=0,
+            parts_end=0,
         )
     )
     return upload_id
@@ -62,14 +63,20 @@ async def parts_of(tx: Transaction, upload_id: str) -> Parts:
     return Parts(row[0], row[1])
 
 
-async def count_part(tx: Transaction, upload_id: str, *, small: bool) -> None:
-    """Note a part that has arrived; the one before it was not the last one."""
+async def count_part(tx: Transaction, upload_id: str, end: int, minimum: int) -> None:
+    """Note that a part has arrived which ends at byte `end`; the one before it was not the last one, and is too small below `minimum` bytes.
+
+    A part reaches back to the last one that was counted: between them is what came of one whose server died.
+    """
     changes = {
         "parts": uploads.c.parts + 1,
         "small_parts": uploads.c.small_parts + uploads.c.last_is_small,
-        "last_is_small": int(small),
+        "last_is_small": case((end - uploads.c.parts_end < minimum, 1), else_=0),
+        "parts_end": end,
     }
-    await tx.execute(update(uploads).where(uploads.c.upload_id == upload_id).values(**changes))
+    await tx.execute(
+        update(uploads).where(uploads.c.upload_id == upload_id, uploads.c.parts_end < end).values(**changes)
+    )
 
 
 async def publish_upload(tx: Transaction, key: RepositoryKey, upload_id: str, digest: str, sealed: Sealed) -> None:

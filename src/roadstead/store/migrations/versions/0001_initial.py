@@ -9,7 +9,7 @@ revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
-fingerprint = "5130af269aa4ced2"
+fingerprint = "f1d8ea748e2e4c61"
 
 
 def upgrade() -> None:
@@ -362,6 +362,7 @@ def upgrade() -> None:
         sa.Column("parts", sa.Integer(), nullable=False),
         sa.Column("small_parts", sa.Integer(), nullable=False),
         sa.Column("last_is_small", sa.Integer(), nullable=False),
+        sa.Column("parts_end", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("upload_id", name=op.f("pk_ecr_uploads")),
     )
     with op.batch_alter_table("ecr_uploads", schema=None) as batch_op:
