@@ -16,7 +16,17 @@ from roadstead.registry.base import SERVICE, challenge, support, token
 from roadstead.registry.call import Backend, Call
 from roadstead.registry.call import Endpoint as Handler
 from roadstead.registry.errors import RegistryError, name_invalid, translate
-from roadstead.registry.http import ClientGone, Receive, Request, Response, Scope, Send, json_headers, respond
+from roadstead.registry.http import (
+    BrokenOff,
+    ClientGone,
+    Receive,
+    Request,
+    Response,
+    Scope,
+    Send,
+    json_headers,
+    respond,
+)
 from roadstead.registry.layers import get_layer
 from roadstead.registry.logins import Login, Logins
 from roadstead.registry.names import PUBLIC_REGISTRIES, RegistryId, RegistryNames
@@ -86,8 +96,20 @@ class RegistryApp:
             await _send(send, request, response)
         except ClientGone:
             _log.info("a client stopped reading", path=request.path)
+        except BrokenOff as broken:  # the server closes the connection of an answer that does not end
+            _log.error(
+                "the content of a blob is broken off",
+                request_id=exchange.request_id,
+                path=request.path,
+                error=str(broken),
+            )
         except (BlobUnknown, StorageUnavailable) as missing:  # before the first byte
-            _log.error("the content of a blob is out of reach", request_id=exchange.request_id, path=request.path)
+            _log.error(
+                "the content of a blob is out of reach",
+                request_id=exchange.request_id,
+                path=request.path,
+                error=str(missing),
+            )
             await _send(send, request, _error_response(self._known(exchange, missing)))
 
     async def _answer(self, scope: Scope, exchange: Exchange) -> Response:

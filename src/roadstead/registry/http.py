@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 from roadstead.access.arrival import Arrival, arrival_of
 from roadstead.registry.errors import Header, RegistryError, too_large
-from roadstead.store.blobs import BlobUnknown
+from roadstead.store.blobs import BlobError, BlobUnknown
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -44,6 +44,10 @@ LINGER_SECONDS = 5.0
 
 class ClientGone(Exception):
     """The client left before its request or the answer was through."""
+
+
+class BrokenOff(Exception):
+    """The content of an answer that has begun ended before its length, or can't be read on: nothing is left but to close the connection."""
 
 
 class Request:
@@ -199,7 +203,10 @@ class Response:
 
 
 async def respond(send: Send, request: Request, response: Response) -> None:
-    """Send an answer; of one to HEAD only the head. Raises ClientGone when the client stops reading, BlobUnknown for a file that has gone."""
+    """Send an answer; of one to HEAD only the head.
+
+    Raises ClientGone when the client stops reading, a BlobError for content that can't be read, and once the answer has begun BrokenOff.
+    """
     body = response.body
     length = response.length if response.length is not None else len(body) if isinstance(body, bytes) else None
     headers = response.headers
@@ -224,19 +231,29 @@ async def respond(send: Send, request: Request, response: Response) -> None:
             raise TypeError("this server sends no files")
         with _opened(body.path) as file:
             await send(start)
-            await send_file(file, body.start, body.length)
+            try:
+                await send_file(file, body.start, body.length)
+            except EOFError as error:
+                raise BrokenOff(str(error)) from error
         await send({"type": "http.response.body", "body": b""})
         return
     async with aclosing(body):
         chunk = await anext(body, b"")  # content that is not there is still an error answer, not a broken one
         await send(start)
+        sent = 0
         while chunk:
             try:
                 async with asyncio.timeout(SEND_SECONDS):
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
             except TimeoutError as error:
                 raise ClientGone from error
-            chunk = await anext(body, b"")
+            sent += len(chunk)
+            try:
+                chunk = await anext(body, b"")
+            except BlobError as error:
+                raise BrokenOff(f"after {sent} bytes: {error}") from error
+    if length is not None and sent < length:
+        raise BrokenOff(f"after {sent} of {length} bytes")
     await send({"type": "http.response.body", "body": b""})
 
 

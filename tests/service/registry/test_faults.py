@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from tests.service.registry.harness import Harness, digest_of, running_registry
 
 from roadstead.server.http import PatientHttpProtocol
@@ -55,6 +56,27 @@ async def test_an_upload_goes_on_in_the_next_server(tmp_path: Path) -> None:
         done = await registry.http("PUT", f"{place}?digest={digest}", content[2_000_000:], token=token)
         assert done.status == 201
         assert (await registry.http("GET", f"/v2/web/blobs/{digest}", token=token)).body == content
+
+
+@pytest.mark.parametrize("sent", ["by file", "in pieces"])
+async def test_a_blob_that_became_shorter_breaks_the_answer_off(tmp_path: Path, sent: str) -> None:
+    content = os.urandom(3_000_000)
+    async with running_registry(tmp_path) as registry:
+        await registry.create_repository("web")
+        digest = await registry.push_blob("web", content)
+        path = registry.blobs.local_path(await registry.location("web", digest))
+        assert path is not None
+        os.truncate(path, 2_000_000)
+        if sent == "in pieces":
+            registry.blobs.local_path = lambda location: None
+        with capture_logs() as logs:
+            answer = await registry.http("GET", f"/v2/web/blobs/{digest}")
+        assert (answer.status, answer.headers["content-length"]) == (200, "3000000")
+        assert content.startswith(answer.body)
+        assert len(answer.body) <= 2_000_000
+        (told,) = [line for line in logs if line["event"] == "the content of a blob is broken off"]
+        assert digest in told["path"]
+        assert (await registry.http("GET", "/v2/")).status == 200
 
 
 async def test_a_clock_that_goes_back_locks_nobody_out(registry: Harness) -> None:

@@ -7,11 +7,12 @@ import http.client
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from tests.service.registry.harness import digest_of
 from tests.support.postgres import PostgresServer
 from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, s3_server
 from tests.support.server_process import ServerProcess, server_process
@@ -135,6 +136,69 @@ def test_what_a_bucket_lost_is_found_and_can_be_pushed_again(
     assert request(a, token, "POST", push, layer)[0] == 201
     assert request(b, token, "GET", f"/v2/web/blobs/{digest}")[2] == layer
     assert registry(b, "fsck").returncode == 0
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "none": lambda layer: layer,
+    "flipped": lambda layer: layer[:-1] + bytes([layer[-1] ^ 1]),
+    "longer": lambda layer: layer + b"?",
+    "shorter": lambda layer: layer[:-1],
+    "empty": lambda _: b"",
+}
+
+
+def test_what_is_damaged_in_a_bucket_is_found_and_can_be_pushed_again(
+    pair: tuple[ServerProcess, ServerProcess], s3_server: S3Server, bucket: str
+) -> None:
+    a, b = pair
+    ecr = a.client("ecr")
+    ecr.create_repository(repositoryName="web")
+    token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    layers = {damage: os.urandom(1 << 20) for damage in DAMAGE}
+    s3, known = s3_server.client(), set[str]()
+    for damage, layer in layers.items():
+        assert _push(a, token, layer) == 201
+        (key,) = {kept["Key"] for kept in s3.list_objects_v2(Bucket=bucket)["Contents"]} - known
+        s3.put_object(Bucket=bucket, Key=key, Body=DAMAGE[damage](layer))
+        known.add(key)
+    for damage, layer in layers.items():
+        _pull_damaged(b, token, layer, damage)
+    whole = layers.pop("none")
+    found = registry(b, "fsck")
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert sorted(line for line in found.stdout.splitlines() if "Content" in line) == sorted(
+        f"DamagedContent: {digest_of(layer)} (not repaired)" for layer in layers.values()
+    )
+    assert registry(b, "fsck", "--repair").returncode == 0
+    for layer in layers.values():
+        for server in pair:
+            path = f"/v2/web/blobs/{digest_of(layer)}"
+            assert [request(server, token, method, path)[0] for method in ("HEAD", "GET")] == [404, 404]
+        assert _push(a, token, layer) == 201
+    for layer in (whole, *layers.values()):
+        assert request(b, token, "GET", f"/v2/web/blobs/{digest_of(layer)}")[2] == layer
+    assert registry(b, "fsck").returncode == 0
+
+
+def _push(server: ServerProcess, token: str, layer: bytes) -> int:
+    return request(server, token, "POST", f"/v2/web/blobs/uploads/?digest={digest_of(layer)}", layer)[0]
+
+
+def _pull_damaged(server: ServerProcess, token: str, layer: bytes, damage: str) -> None:
+    """Nobody reads content twice, so what is stored is what comes; and the client, who knows digest and size, can tell."""
+    path = f"/v2/web/blobs/{digest_of(layer)}"
+    if damage == "shorter":
+        with pytest.raises(http.client.IncompleteRead):
+            request(server, token, "GET", path)
+        (line,) = server.lines("the content of a blob is broken off")
+        assert line["path"] == path
+        return
+    status, headers, body = request(server, token, "GET", path)
+    if damage == "empty":
+        assert status == 503
+        return
+    assert (status, headers["docker-content-digest"], len(body)) == (200, digest_of(layer), len(layer))
+    assert (digest_of(body) == digest_of(layer)) == (damage in ("none", "longer"))
 
 
 @pytest.mark.parametrize(
