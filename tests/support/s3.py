@@ -12,7 +12,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,21 @@ def running_s3(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@contextlib.contextmanager
+def running_again(server: S3Server, folder: Path) -> Generator[S3Server]:
+    """The same server once more, after its process was killed; its output goes to a file in `folder`."""
+    environment = {**os.environ, "ROOT_ACCESS_KEY_ID": ACCESS_KEY, "ROOT_SECRET_ACCESS_KEY": SECRET_KEY}
+    log = folder / "again.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(server.process.args, stdout=output, stderr=output, env=environment)
+    try:
+        _wait_until_healthy(process, server.port, log)
+        yield replace(server, process=process)
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture(scope="session")

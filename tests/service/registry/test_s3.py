@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import subprocess
 import urllib.request
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from hashlib import new, sha256
 from pathlib import Path
@@ -17,16 +15,7 @@ from pathlib import Path
 import pytest
 from obstore.store import S3Store
 from tests.service.registry.harness import Harness, digest_of, running_registry
-from tests.support.s3 import (
-    ACCESS_KEY,
-    SECRET_KEY,
-    S3Server,
-    _wait_until_healthy,
-    make_bucket,
-    open_bucket,
-    running_s3,
-    s3_server,
-)
+from tests.support.s3 import S3Server, make_bucket, open_bucket, running_again, running_s3, s3_server
 
 from roadstead.services.ecr.api import collect_garbage, expire_uploads
 from roadstead.store import Store, open_store
@@ -277,14 +266,6 @@ async def test_clients_are_sent_to_presigned_urls(tmp_path: Path, bucket: S3Stor
         assert url["downloadUrl"]
 
 
-def restarted(server: S3Server, folder: Path) -> S3Server:
-    environment = {**os.environ, "ROOT_ACCESS_KEY_ID": ACCESS_KEY, "ROOT_SECRET_ACCESS_KEY": SECRET_KEY}
-    with (folder / "again.log").open("wb") as output:
-        process = subprocess.Popen(server.process.args, stdout=output, stderr=output, env=environment)
-    _wait_until_healthy(process, server.port, folder / "again.log")
-    return replace(server, process=process)
-
-
 async def _patch(registry: Harness, place: str, body: AsyncIterator[bytes], length: int) -> int:
     """Send a chunk bit by bit; the status of the answer."""
     head = f"PATCH {place} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {await registry.token()}\r\n"
@@ -338,12 +319,8 @@ async def test_the_s3_server_dies_in_the_middle_of_an_upload(tmp_path: Path, mor
         config = (await registry.http("GET", "/v2/web/manifests/before")).json["config"]["digest"]
         assert (await registry.http("GET", f"/v2/web/blobs/{config}")).status == 503
         assert (await registry.http("PUT", f"{place}?digest={name}", b"more")).status == 503
-        again = restarted(mortal, tmp_path)
-        try:
+        with running_again(mortal, tmp_path):
             await _ends_well(registry, place, layer)
-        finally:
-            again.process.kill()
-            again.process.wait()
 
 
 async def _ends_well(registry: Harness, place: str, layer: bytes) -> None:
