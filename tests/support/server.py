@@ -34,6 +34,7 @@ from roadstead.access.sealing import Sealer
 from roadstead.core.sigv4 import SignableRequest, sign
 from roadstead.gateway.app import Limits
 from roadstead.gateway.forwarding import UpstreamSettings
+from roadstead.kernel.settings import PullThrough
 from roadstead.server.ecr_settings import EcrSettings
 from roadstead.server.parts import Server, running_server
 from roadstead.server.serving import HttpServer, uvicorn_config
@@ -238,6 +239,7 @@ def server_thread(
     head_seconds: float = 20.0,
     upstreams: tuple[UpstreamSettings, ...] = (),
     ecr_quotas: Mapping[str, int] | None = None,
+    pull_through: PullThrough | None = None,
     state: Path | None = None,
 ) -> Generator[ServerThread]:
     """A server that runs while the context lasts."""
@@ -248,7 +250,7 @@ def server_thread(
             database=database,
             state=state,
             upstreams=upstreams,
-            ecr=EcrSettings(ecr_quotas or {}),
+            ecr=EcrSettings(ecr_quotas or {}, pull_through or PullThrough()),
         )
         server = ServerThread(settings, listener, limits or Limits(), head_seconds)
         server.start()

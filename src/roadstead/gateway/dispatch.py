@@ -25,7 +25,13 @@ from roadstead.gateway.protocols.detect import Target, Unidentified, identify
 from roadstead.gateway.protocols.validate import validate
 from roadstead.gateway.scope import check_scope
 from roadstead.kernel.clock import Clock
-from roadstead.kernel.errors import InternalFailure, NotImplementedByRoadstead, ServiceError, ServiceUnavailable
+from roadstead.kernel.errors import (
+    InternalFailure,
+    NotImplementedByRoadstead,
+    ServerException,
+    ServiceError,
+    ServiceUnavailable,
+)
 from roadstead.kernel.settings import Deployment
 from roadstead.services.operation import OPERATIONS, Afterwards, Context, Operation, Outside, Vouched
 from roadstead.services.sts.api import check_credentials
@@ -105,10 +111,9 @@ class Dispatcher:
         except (StoreError, BlobError) as error:
             _log.error("store failed", request_id=request_id, operation=target.operation_name, error=str(error))
             _fail(outcome, target, ServiceUnavailable("The store can't serve this request now."), request_id)
-        except Exception:  # noqa: BLE001 - the edge of a request: logged here, answered as InternalFailure
+        except Exception:  # noqa: BLE001 - the edge of a request: logged here, answered as a fault of ours
             _log.exception("operation failed", request_id=request_id, operation=target.operation_name)
-            text = "The request processing has failed because of an unknown error, exception or failure."
-            _fail(outcome, target, InternalFailure(text), request_id)
+            _fail(outcome, target, _fault(target), request_id)
         return outcome
 
     async def _run(self, call: _Call, outcome: Outcome) -> Mapping[str, object]:
@@ -250,6 +255,13 @@ def _claim_of(signed: SignableRequest) -> SignatureClaim | AuthenticationError:
 def _not_built(target: Target) -> NotImplementedByRoadstead:
     name = f"{target.service_name}:{target.operation_name}"
     return NotImplementedByRoadstead(f"{name} is not implemented by Roadstead.")
+
+
+def _fault(target: Target) -> ServiceError:
+    """A fault of ours, as the operation's model has it."""
+    text = "The request processing has failed because of an unknown error, exception or failure."
+    is_modelled = any(shape.name == ServerException.__name__ for shape in target.operation.error_shapes)
+    return ServerException(text) if is_modelled else InternalFailure(text)
 
 
 def _refuse(outcome: Outcome, target: Target, failure: Failure, request_id: str) -> None:

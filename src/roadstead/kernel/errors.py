@@ -39,6 +39,12 @@ class InternalFailure(ServiceError):
     status = 500
 
 
+class ServerException(ServiceError):
+    """The same in the words of ECS and ECR, whose models have it."""
+
+    status = 500
+
+
 class ServiceUnavailable(ServiceError):
     """The server can't serve now: it is draining, starting or its database is away."""
 

@@ -38,7 +38,7 @@ async def get_blob(call: Call) -> Response:
         blob = kept.answer
     else:
         version = recent.version()
-        blob = await _find(call, "ecr:GetDownloadUrlForLayer", reads=True)
+        blob = await _find_to_read(call)
         recent.remember(question, blob, version)
     url = await call.blobs.presign(blob.location)
     if url is not None:
@@ -104,13 +104,29 @@ def _check(call: Call) -> None:
         raise digest_invalid(call.argument)
 
 
-async def _find(call: Call, action: str, *, reads: bool = False) -> Blob:
+async def _find(call: Call, action: str) -> Blob:
+    blob = await _look(call, action)
+    if blob is None:
+        raise blob_unknown()
+    return blob
+
+
+async def _find_to_read(call: Call) -> Blob:
+    """The blob, which is fetched anew where its repository is a cache and has lost it."""
+    action = "ecr:GetDownloadUrlForLayer"
+    blob = await _look(call, action, reads=True)
+    if blob is not None:
+        return blob
+    await call.backend.pull_through.fetch_layer(call.key, call.argument, call.allow)
+    return await _find(call, action)
+
+
+async def _look(call: Call, action: str, *, reads: bool = False) -> Blob | None:
     _check(call)
     async with call.reading(action) as tx:
         blob = await find_blob(tx, call.key, call.argument)
         if blob is None:
             await require_repository(tx, call.key)
-            raise blob_unknown()
-        if reads and await is_blob_archived(tx, call.key, call.argument):
+        elif reads and await is_blob_archived(tx, call.key, call.argument):
             raise blob_archived()
     return blob

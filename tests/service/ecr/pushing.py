@@ -85,7 +85,9 @@ def is_served_whole(ecr: Any, content: bytes) -> bool:
     (found,) = ecr.batch_check_layer_availability(**WEB, layerDigests=[digest_of(content)])["layers"]
     if found["layerAvailability"] != "AVAILABLE":
         return False
-    url = ecr.get_download_url_for_layer(**WEB, layerDigest=digest_of(content))["downloadUrl"]
-    with urllib.request.urlopen(url, timeout=30) as response:
+    token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    url = f"{ecr.meta.endpoint_url}/v2/web/blobs/{digest_of(content)}"
+    request = urllib.request.Request(url, headers={"Authorization": f"Basic {token}"})
+    with urllib.request.urlopen(request, timeout=30) as response:
         assert response.read() == content
     return True

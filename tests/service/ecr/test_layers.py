@@ -67,8 +67,9 @@ async def test_layer_availability(web: Harness) -> None:
         {"layerDigest": there, "layerAvailability": "UNAVAILABLE"},
     ]
     assert [failure["failureCode"] for failure in answer["failures"]] == ["InvalidLayerDigest", "MissingLayerDigest"]
-    with pytest.raises(errors.LayersNotFoundException):
-        await web.api("GetDownloadUrlForLayer", {**WEB, "layerDigest": there})
+    for digest, refused in ((there, errors.LayersNotFoundException), (here, errors.LayerInaccessibleException)):
+        with pytest.raises(refused):
+            await web.api("GetDownloadUrlForLayer", {**WEB, "layerDigest": digest})
 
 
 async def test_parts_out_of_order(web: Harness) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +12,13 @@ from pathlib import Path
 import pytest
 from tests.support.server import Account, refusal, server_thread, sqlite_admin, sqlite_server
 
+import roadstead
 from roadstead.gateway.models.loader import service_model
 from roadstead.services.operation import OPERATIONS
 
 __all__ = ["sqlite_admin", "sqlite_server"]
 
+SOURCE = Path(roadstead.__file__).parent
 TARGET = "AmazonEC2ContainerRegistry_V20150921"
 REFUSED = {
     "scanning": [
@@ -58,6 +61,40 @@ def test_what_is_not_built_is_refused_by_name(sqlite_admin: Account, name: str) 
     answer = server.send("POST", "/", server.signed(sqlite_admin.keys, "ecr", headers, body), body)
     assert answer.status == 501
     assert json.loads(answer.body)["message"] == f"ecr:{name} is not implemented by Roadstead."
+
+
+NEVER_RAISED = {
+    "KmsException": "encryption with KMS is refused by name",
+    "UnableToDecryptSecretValueException": "secrets are in the settings, which are not encrypted",
+    "UnableToListUpstreamImageReferrersException": "upstreams are not asked for referrers",
+    "ValidationException": "what a request breaks is InvalidParameterException, which the same operations have",
+}
+
+
+def test_every_other_exception_of_what_is_built_has_a_reason_to_be_raised() -> None:
+    model = service_model("ecr")
+    built = [name for name in model.operation_names if name not in ALL_REFUSED]
+    modelled = {error.name for name in built for error in model.operation_model(name).error_shapes}
+    source = "".join(
+        path.read_text() for folder in ("services/ecr", "gateway") for path in (SOURCE / folder).rglob("*.py")
+    )
+    raised = {name for name in modelled if re.search(rf"(?:raise|return) {name}[.(]", source)}
+    assert modelled - raised == NEVER_RAISED.keys()
+    assert all("InvalidParameterException" in _errors(name) for name in built if "ValidationException" in _errors(name))
+
+
+def _errors(operation: str) -> set[str]:
+    return {error.name for error in service_model("ecr").operation_model(operation).error_shapes}
+
+
+def test_a_fault_of_ours_is_a_server_exception(tmp_path: Path) -> None:
+    with server_thread(tmp_path / "data") as server:
+        ecr = server.client("ecr", server.new_account())
+        ecr.create_repository(repositoryName="web")
+        (tmp_path / "data" / "server" / "blobs" / "uploads").rmdir()
+        failed = refusal(ecr.initiate_layer_upload, repositoryName="web")
+        assert (failed.code, failed.status) == ("ServerException", 500)
+        assert "uploads" not in failed.message
 
 
 @pytest.fixture

@@ -220,6 +220,14 @@ class LayerInaccessibleException(ServiceError):
     """A layer can't be had now."""
 
     @classmethod
+    def of_no_image(cls, key: RepositoryKey, digest: str) -> LayerInaccessibleException:
+        """No image has the layer."""
+        return cls(
+            f"The layer with digest '{digest}' in the repository with name '{key.name}' "
+            f"in the registry with id '{key.account}' is not associated with an image"
+        )
+
+    @classmethod
     def archived(cls, key: RepositoryKey, digest: str) -> LayerInaccessibleException:
         """Every image that has the layer is archived."""
         return cls(

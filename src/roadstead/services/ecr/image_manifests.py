@@ -17,9 +17,11 @@ from roadstead.services.ecr.keys import RepositoryKey
 from roadstead.services.ecr.pull_through import Allow, PullThrough
 from roadstead.services.ecr.pull_through_rules import rule_for
 from roadstead.services.ecr.pulls import PullRecorder
-from roadstead.services.ecr.repositories import require_repository
+from roadstead.services.ecr.repositories import find_repository, require_repository
 from roadstead.services.ecr.requests import Response, repository_key, repository_resource
 from roadstead.services.ecr.upstream_client import UpstreamAccessDenied, UpstreamError, UpstreamTooManyRequests
+from roadstead.services.ecr.upstream_errors import UnableToGetUpstreamImageException
+from roadstead.services.ecr.upstream_secrets import UpstreamSecretLost
 from roadstead.services.operation import Context, Outside, operation
 from roadstead.store import Transaction
 
@@ -57,10 +59,18 @@ async def _fetched(outside: Outside, request: BatchGetImageRequestTypeDef) -> _F
 
 @operation("ecr:BatchGetImage", resources=repository_resource, before=_fetched, reads=True)
 async def batch_get_image(ctx: Context, request: BatchGetImageRequestTypeDef) -> Response:
-    """Manifests by digest or tag; what can't be had is listed as a failure (API reference: BatchGetImage)."""
+    """Manifests by digest or tag; what can't be had is listed as a failure (API reference: BatchGetImage).
+
+    On AWS too the API fetches by pull through cache rules: a pull of a client is this call, its failures have the codes Upstream..., and
+    UnableToGetUpstreamImageException is for rules whose secret is of no use (docs of the operation and of the exception). AWS does not say what a
+    first pull is told while there is neither repository nor upstream: here it is that exception, not that the repository is missing.
+    """
     key = repository_key(ctx, request)
-    await require_repository(ctx.tx, key)
     fetched = cast(_Fetched, ctx.prepared)
+    failure = next((each for each in fetched.values() if each is not None), None)
+    if failure is not None and await find_repository(ctx.tx, key) is None:
+        raise UnableToGetUpstreamImageException.of(key, failure.reason)
+    await require_repository(ctx.tx, key)
     found: list[ImageTypeDef] = []
     failures: list[Mapping[str, object]] = []
     for image_id in map(read_image_id, request["imageIds"]):
@@ -79,6 +89,8 @@ async def _fetch(cache: PullThrough, key: RepositoryKey, image_id: ImageId, allo
     """Fetch an image from its upstream; the failure that is to be told, if there is one."""
     try:
         await cache.fetch(key, image_id.tag or image_id.digest or "", allow)
+    except UpstreamSecretLost as error:
+        raise UnableToGetUpstreamImageException.of(key, str(error)) from error
     except UpstreamAccessDenied as error:
         return Failure(image_id, "UpstreamAccessDenied", str(error))
     except UpstreamTooManyRequests as error:

@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from roadstead.access.sealing import Sealer
-from roadstead.services.ecr.blobs import Blob, RegistryStorage, blob_size, find_blob, is_blob_archived
+from roadstead.services.ecr.blobs import (
+    Blob,
+    RegistryStorage,
+    blob_size,
+    find_blob,
+    is_blob_archived,
+    is_blob_in_use,
+)
 from roadstead.services.ecr.byte_quotas import require_room_for
 from roadstead.services.ecr.collection import keep_for_push
 from roadstead.services.ecr.creation import create_on_push, has_create_on_push
@@ -30,11 +37,14 @@ from roadstead.services.ecr.errors import (
 )
 from roadstead.services.ecr.guarded import guarded_repository
 from roadstead.services.ecr.keys import RepositoryKey, is_digest
+from roadstead.services.ecr.pull_through import PullThrough
 from roadstead.services.ecr.quotas import RegistryLimits
 from roadstead.services.ecr.repositories import find_repository, require_repository
 from roadstead.services.ecr.requests import Response, repository_key, repository_resource
 from roadstead.services.ecr.upload_sessions import begin_upload, count_part, find_upload, parts_of, publish_upload
-from roadstead.services.operation import Afterwards, Context, operation
+from roadstead.services.ecr.upstream_client import UpstreamError
+from roadstead.services.ecr.upstream_errors import UnableToGetUpstreamLayerException
+from roadstead.services.operation import Afterwards, Context, Outside, operation
 from roadstead.store import Transaction
 from roadstead.store.blobs import Digest, DigestMismatch, OffsetMismatch, Sealed, UploadUnknown
 
@@ -80,7 +90,26 @@ async def batch_check_layer_availability(
     return Afterwards(keep)
 
 
-@operation("ecr:GetDownloadUrlForLayer", resources=repository_resource, reads=True)
+async def _fetched(outside: Outside, request: GetDownloadUrlForLayerRequestTypeDef) -> None:
+    """Bring a layer that was lost from where its repository's pull through cache rule got it."""
+    digest = request["layerDigest"]
+    async with outside.store.snapshot() as tx:
+        ctx = await outside.context(tx)
+        key = repository_key(ctx, request)
+        if not is_digest(digest) or await find_blob(tx, key, digest) is not None:
+            return
+
+    async def allow(tx: Transaction, action: str) -> None:
+        ctx = await outside.context(tx)
+        await ctx.authorise(action, [await guarded_repository(tx, key, action)])
+
+    try:
+        await outside.component(PullThrough).fetch_layer(key, digest, allow)
+    except UpstreamError as error:
+        raise UnableToGetUpstreamLayerException.of(key, digest, str(error)) from error
+
+
+@operation("ecr:GetDownloadUrlForLayer", resources=repository_resource, before=_fetched, reads=True)
 async def get_download_url_for_layer(ctx: Context, request: GetDownloadUrlForLayerRequestTypeDef) -> Response:
     """A URL that serves the layer for an hour (API reference: GetDownloadUrlForLayer)."""
     key = repository_key(ctx, request)
@@ -88,6 +117,8 @@ async def get_download_url_for_layer(ctx: Context, request: GetDownloadUrlForLay
     digest = request["layerDigest"]
     if not is_digest(digest) or await blob_size(ctx.tx, key, digest) is None:
         raise LayersNotFoundException.of(key, digest)
+    if not await is_blob_in_use(ctx.tx, key, digest):
+        raise LayerInaccessibleException.of_no_image(key, digest)
     if await is_blob_archived(ctx.tx, key, digest):
         raise LayerInaccessibleException.archived(key, digest)
     ticket = issue_ticket(ctx.component(Sealer), key, digest, ctx.clock.now())

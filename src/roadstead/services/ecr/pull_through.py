@@ -16,11 +16,12 @@ from typing import Protocol
 import structlog
 
 from roadstead.kernel.settings import Deployment
-from roadstead.services.ecr.blobs import Blob, RegistryStorage, find_blob
+from roadstead.services.ecr.blobs import Blob, RegistryStorage, find_blob, is_blob_in_use
 from roadstead.services.ecr.byte_quotas import require_room_for
 from roadstead.services.ecr.collection import keep_for_push
 from roadstead.services.ecr.content import digest_of_tag, image_status, mark_checked, put_manifest
 from roadstead.services.ecr.creation import create_for_cache
+from roadstead.services.ecr.errors import SecretNotFoundException
 from roadstead.services.ecr.keys import RepositoryKey, digest_of, is_digest
 from roadstead.services.ecr.manifests import Manifest, parse_manifest
 from roadstead.services.ecr.pull_through_rules import Rule, rule_for, secret_of
@@ -34,6 +35,7 @@ from roadstead.services.ecr.upstream_client import (
     UpstreamNotFound,
     UpstreamUnavailable,
 )
+from roadstead.services.ecr.upstream_secrets import UpstreamSecretLost
 from roadstead.services.ecr.upstreams import endpoint_of
 from roadstead.store import Transaction
 from roadstead.store.blobs import Digest, DigestMismatch, UploadUnknown
@@ -88,6 +90,23 @@ class PullThrough:
             return False
         return True
 
+    async def fetch_layer(self, key: RepositoryKey, digest: str, allow: Allow) -> bool:
+        """Bring a blob of an image that is here, where it was lost; False when there is no rule, or nobody has it. Raises UpstreamError.
+
+        An image's blobs come with it, so that this is for what garbage collection or a check of the registry found gone.
+        """
+        async with self._storage.store.snapshot() as tx:
+            if not await is_blob_in_use(tx, key, digest):
+                return False
+        source = await self._source(key, allow)
+        if source is None:
+            return False
+        try:
+            await self._once(key, digest, lambda: self._fetch_blob(key, source, digest))
+        except UpstreamNotFound:
+            return False
+        return True
+
     def is_stale(self, key: RepositoryKey, tag: str, checked_at: datetime | None) -> bool:
         """Whether the upstream of a tag that came from there is to be asked again."""
         clock = self._storage.store.clock
@@ -114,7 +133,10 @@ class PullThrough:
             await allow(tx, "ecr:BatchImportUpstreamImage")
             if await find_repository(tx, key) is None:
                 await allow(tx, "ecr:CreateRepository")
-        return source_of(self._deployment, rule, key.name)
+        try:
+            return source_of(self._deployment, rule, key.name)
+        except SecretNotFoundException as error:
+            raise UpstreamSecretLost(error.message) from error
 
     async def _once(self, key: RepositoryKey, reference: str, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` unless it is under way; it goes on for the others when one who waits for it leaves."""

@@ -24,6 +24,7 @@ from roadstead.services.ecr.prefixes import ROOT, normal_prefix, prefixes_of, re
 from roadstead.services.ecr.quotas import check_quota
 from roadstead.services.ecr.requests import Response, named_registry_resource, registry_id
 from roadstead.services.ecr.tables import pull_through_rules, registry_of
+from roadstead.services.ecr.upstream_secrets import require_own_secret
 from roadstead.services.ecr.upstreams import named_registry
 from roadstead.services.operation import Context, operation
 from roadstead.store import Transaction
@@ -77,6 +78,7 @@ async def create_pull_through_cache_rule(ctx: Context, request: CreatePullThroug
     _refuse_role(request)
     credential_arn = request.get("credentialArn")
     if credential_arn is not None:
+        require_own_secret(account, ctx.region, credential_arn)
         secret_of(ctx.deployment, credential_arn)
     elif named.needs_credentials:
         raise InvalidParameterException.at("credentialArn", f"credentials are required for {named.host}")
@@ -108,6 +110,7 @@ async def update_pull_through_cache_rule(ctx: Context, request: UpdatePullThroug
     _refuse_role(request)
     changes: dict[str, object] = {"updated_at": ctx.clock.now()}
     if "credentialArn" in request:
+        require_own_secret(account, ctx.region, request["credentialArn"])
         secret_of(ctx.deployment, request["credentialArn"])
         changes["credential_arn"] = request["credentialArn"]
     mine = registry_of(pull_through_rules, account, ctx.region) & (pull_through_rules.c.prefix == prefix)
