@@ -14,7 +14,14 @@ from roadstead.cli.deployment import KEEP_SIGNAL, recover
 from roadstead.cli.failure import CommandFailed, require_root
 from roadstead.cli.settings import DataOption, NotUpYet, read_config, resolve_data
 from roadstead.cli.teardown import DRAIN_SECONDS, left_behind
-from roadstead.engines.supervise import AlreadySupervised, log_path, read_status, shut_down
+from roadstead.engines.supervise import (
+    AlreadySupervised,
+    StillBeginning,
+    log_path,
+    read_status,
+    shut_down,
+    until_recorded,
+)
 
 
 def down(
@@ -28,6 +35,10 @@ def down(
 
 
 async def _down(data: Path, *, keep: bool) -> None:
+    try:
+        await until_recorded(data)  # an `up` that has just begun
+    except StillBeginning as error:
+        raise CommandFailed(str(error)) from error
     supervised = read_status(data).supervisor is not None
     names: list[str] = []
     if supervised or keep:
@@ -46,5 +57,7 @@ async def _down(data: Path, *, keep: bool) -> None:
             raise CommandFailed(str(error)) from error
     elif names:
         sys.stdout.write(f"stopped {', '.join(names)}\n")
+    elif supervised:
+        sys.stdout.write(f"stopped what was coming up on {data}\n")
     else:
         sys.stdout.write(f"nothing runs on {data}\n")

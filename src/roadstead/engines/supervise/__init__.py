@@ -6,7 +6,7 @@ from roadstead.engines.supervise.lock import AlreadySupervised
 from roadstead.engines.supervise.logs import Rotation, tail
 from roadstead.engines.supervise.record import ChildRecord
 from roadstead.engines.supervise.spec import ProcessSpec
-from roadstead.engines.supervise.status import Status, read_status, shut_down
+from roadstead.engines.supervise.status import Status, StillBeginning, read_status, shut_down, until_recorded
 from roadstead.engines.supervise.supervisor import ProcessFailed, Supervisor, log_path
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Rotation",
     "State",
     "Status",
+    "StillBeginning",
     "Supervisor",
     "UnixSocketCheck",
     "always_ready",
@@ -27,4 +28,5 @@ __all__ = [
     "read_status",
     "shut_down",
     "tail",
+    "until_recorded",
 ]

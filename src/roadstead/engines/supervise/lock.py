@@ -43,6 +43,21 @@ async def data_lock(data: Path) -> AsyncGenerator[None, None]:
         os.close(descriptor)
 
 
+def lock_holder(data: Path) -> int | None:
+    """The living process that holds DATA/lock; None where nobody does, or it has not told yet who it is."""
+    try:
+        descriptor = os.open(data / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        holder = _holder(descriptor)
+        if holder is None or not is_alive(holder) or _try_lock(descriptor):  # alive, but it has given the lock back
+            return None
+        return holder.pid
+    finally:
+        os.close(descriptor)
+
+
 async def _acquire(descriptor: int, data: Path) -> None:
     """Take the lock; wait for a dead holder's last breath, but for no living one."""
     deadline = asyncio.get_running_loop().time() + _LAST_BREATH_SECONDS

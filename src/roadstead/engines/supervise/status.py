@@ -10,10 +10,12 @@ from pathlib import Path
 import msgspec
 
 from roadstead.engines.supervise.lifecycle import State
-from roadstead.engines.supervise.lock import data_lock
+from roadstead.engines.supervise.lock import data_lock, lock_holder
 from roadstead.engines.supervise.process import hold, is_alive
 from roadstead.engines.supervise.record import ChildRecord, read_record, remove_record
 from roadstead.engines.supervise.survivors import end_survivors
+
+_POLL_SECONDS = 0.02
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +37,30 @@ def read_status(data: Path) -> Status:
     if is_alive(record.supervisor):
         return Status(supervisor=record.supervisor.pid, children=record.children)
     return Status(supervisor=None, children=tuple(_without_supervisor(child) for child in record.children))
+
+
+class StillBeginning(Exception):
+    """A process has the data directory and can't be told to stop yet: it meets what an earlier supervisor left."""
+
+    def __init__(self, data: Path, pid: int) -> None:
+        super().__init__(f"process {pid} has begun to use {data} and can't be told to stop yet; try again in a moment")
+        self.pid = pid
+
+
+async def until_recorded(data: Path, patience: float = 15.0) -> None:
+    """Return once a supervisor that has taken the directory has written its record, by which others find it; at once where nobody has.
+
+    Raises StillBeginning after `patience` seconds.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience
+    while read_status(data).supervisor is None:
+        holder = lock_holder(data)
+        if holder is None:
+            return
+        if loop.time() > deadline:
+            raise StillBeginning(data, holder)
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 def _without_supervisor(child: ChildRecord) -> ChildRecord:
