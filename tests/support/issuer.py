@@ -6,14 +6,13 @@ import contextlib
 import ipaddress
 import json
 import ssl
-import threading
 import time
 import uuid
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha1
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
+from tests.support.http_server import answering
 
 AUDIENCE = "sts.amazonaws.com"
 SUBJECT = "system:serviceaccount:default:web"
@@ -162,21 +162,15 @@ class _Handler(BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def issuer(*, path: str = "/id/1", tls: Certificates | None = None) -> Generator[Issuer]:
     """A provider that answers while the context lasts."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {}))
-    server.daemon_threads = True
-    scheme = "http"
+
+    class Handler(_Handler):
+        """Of this provider alone."""
+
+    context = None
     if tls is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tls.chain, tls.key)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        scheme = "https"
-    found = Issuer(f"{scheme}://127.0.0.1:{server.server_port}{path}", [rsa_key()])
-    server.RequestHandlerClass.issuer = found  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield found
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with answering(Handler, context) as port:
+        scheme = "http" if context is None else "https"
+        Handler.issuer = Issuer(f"{scheme}://127.0.0.1:{port}{path}", [rsa_key()])
+        yield Handler.issuer
