@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -50,12 +51,23 @@ class Toolchain:
         """Run `go ARGUMENTS` at a low priority; raises NotProvided with its last lines when it fails."""
         nice = shutil.which("nice")
         command = ([nice, "-n", "10"] if nice else []) + [str(self.go), *arguments]
-        settings = {"GO111MODULE": "on", "GOWORK": "off", "CGO_ENABLED": "0", **(environment or {})}
+        settings = {
+            "GO111MODULE": "on",
+            "GOWORK": "off",
+            "CGO_ENABLED": "0",
+            "GOTOOLCHAIN": os.environ.get("GOTOOLCHAIN", "auto"),  # distributions say "local", and are behind
+            **(environment or {}),
+        }
         done = await run(command, cwd=cwd, environment=settings, on_error_line=on_error_line)
         if done.status != 0:
-            tail = "; ".join(done.output.strip().splitlines()[-4:])
-            raise NotProvided(f"`go {' '.join(arguments[:2])}` failed: {tail}", advice=_ADVICE)
+            raise NotProvided(f"`go {' '.join(arguments[:2])}` failed: {_reason(done)}", advice=_ADVICE)
         return done
+
+
+def _reason(done: Completed) -> str:
+    """What went wrong, of all that was said: the errors in `go mod download -json`'s objects, or the last lines."""
+    lines = done.output.strip().splitlines()
+    return "; ".join([line.strip() for line in lines if '"Error":' in line] or lines[-4:])
 
 
 def _candidates() -> Iterator[Path]:

@@ -63,6 +63,23 @@ def test_without_any(bare_path: Path) -> None:
         Toolchain.find()
 
 
+async def test_a_failure_says_what_was_wrong_and_not_what_came_after(bare_path: Path, tmp_path: Path) -> None:
+    said = '{\n  "Path": "a",\n  "Error": "a requires go >= 9.9",\n  "Info": "b",\n  "GoMod": "c",\n  "Zip": "d",\n  "Sum": "e"\n}'
+    toolchain = Toolchain(script(bare_path / "go", f"echo '{said}'\nexit 1"))
+    with pytest.raises(NotProvided, match=r'^`go mod download` failed: "Error": "a requires go >= 9.9",$'):
+        await toolchain("mod", "download", "-json", "a", cwd=tmp_path)
+
+
+async def test_a_toolchain_may_fetch_a_newer_one_unless_it_was_told_not_to(
+    bare_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toolchain = Toolchain(script(bare_path / "go", "echo $GOTOOLCHAIN"))
+    monkeypatch.delenv("GOTOOLCHAIN", raising=False)
+    assert (await toolchain("version", cwd=tmp_path)).stdout == "auto\n"
+    monkeypatch.setenv("GOTOOLCHAIN", "local")
+    assert (await toolchain("version", cwd=tmp_path)).stdout == "local\n"
+
+
 async def test_an_engine_that_cannot_be_built_says_what_to_install(bench: Bench) -> None:
     bench.recipe(
         "tool",
