@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 from tests.service.ecr.places import PULL, PUSH, SERVICE, Place, add_accounts, policy
+from tests.service.ecr.test_pull_through import both_registries
 from tests.service.registry.harness import (
     ACCOUNT,
     OTHER_ACCOUNT,
@@ -189,6 +190,28 @@ async def test_a_chain_of_caches(here: Place, there: Place) -> None:
     here.ecr.clock.offset += timedelta(hours=25)
     assert await here.pulled("cache/far/web", "v1") == new
     assert (await here.pull("cache/far/web", "none")).status == 404
+
+
+async def test_a_chain_that_ends_outside(tmp_path: Path, store_url: str) -> None:
+    for name in ("upstream", "own"):
+        (tmp_path / name).mkdir()
+    async with both_registries(tmp_path, store_url) as both:
+        await add_accounts(both.ecr)
+        here, there = Place(both.ecr), Place(both.ecr, region="eu-west-1")
+        pushed = await both.upstream.push_image("team/web", "v1")
+        outside = {"ecrRepositoryPrefix": "far", "upstreamRegistryUrl": both.front.host}
+        await there.api("CreatePullThroughCacheRule", outside)
+        for name in ("far/team/web", "far/none"):
+            await there.api("CreateRepository", {"repositoryName": name})
+        await here.rule(there)
+        answers = await asyncio.gather(*(here.pull("cache/far/team/web", "v1") for _ in range(4)))
+        assert {answer.headers["docker-content-digest"] for answer in answers} == {pushed}
+        assert len([asked for asked in both.front.asked if "/blobs/" in asked]) == 2
+        assert await here.pulled("cache/far/team/web", "v1") == pushed
+        assert (await here.pull("cache/far/none", "v1")).status == 404
+        for status, answered in ((503, 502), (403, 403), (429, 429)):
+            both.front.status = status
+            assert (await here.pull("cache/far/team/web", "v2")).status == answered
 
 
 async def test_caches_of_each_other_end_with_an_error(here: Place, there: Place) -> None:

@@ -106,14 +106,14 @@ class LocalRepository:
     async def bring_blobs(self, key: RepositoryKey, digests: Sequence[str]) -> None:
         """Links, all in one transaction."""
         storage = self._registries.storage
-        told = [{"layerDigest": digest} for digest in digests] or [{}]
-        with self._asking("GetDownloadUrlForLayer", *told) as asking:
+        with self._asking("GetDownloadUrlForLayer", *({"layerDigest": digest} for digest in digests)) as asking:
 
             async def link(tx: Transaction) -> None:
                 for action in _PUSHED:
                     await asking.allow(tx, action, key)
-                for digest in digests:
+                if digests:
                     await asking.allow(tx, "ecr:GetDownloadUrlForLayer", self._key)
+                for digest in digests:
                     blob = await find_blob(tx, self._key, digest)
                     if blob is None or await is_blob_archived(tx, self._key, digest):
                         raise UpstreamUnavailable(f"{self._key.arn} can't give the layer {digest}")
@@ -156,12 +156,12 @@ class LocalRepository:
 
     @contextmanager
     def _asking(self, name: str, *parameters: Mapping[str, object]) -> Generator[_Asking]:
-        """One or more like requests to the upstream, of which the trail is told when it is known how they ended; errors say so once."""
+        """Requests to the upstream that are alike, one for each `parameters`. The trail is told how they ended, of an error once."""
         asking = _Asking(self._registries.gatekeeper, self._principal, self._key.region)
         try:
             yield asking
         except UpstreamError as error:
-            self._tell(name, parameters[0], asking, error)
+            self._tell(name, parameters[0] if parameters else {}, asking, error)
             raise
         for each in parameters:
             self._tell(name, each, asking, None)
