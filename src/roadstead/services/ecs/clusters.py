@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, bindparam, delete, func, insert, literal_column, select, union_all, update
+from sqlalchemy import String, Table, bindparam, delete, func, insert, literal_column, select, union_all, update
 
 from roadstead.access.resource import KeyValues, Named
 from roadstead.core.lifecycle.states import TaskStatus
@@ -64,7 +64,7 @@ _CLUSTER = Lookup(select(*(clusters.c[each] for each in _COLUMNS)).where(*_in_cl
 _INSTANCES = "instances"
 _COUNTS = Lookup(
     union_all(
-        select(literal_column(f"'{_INSTANCES}'"), func.count())
+        select(literal_column(f"'{_INSTANCES}'", String), func.count())
         .select_from(container_instances)
         .where(*_in_cluster(container_instances, "cluster"), container_instances.c.status != bindparam("inactive")),
         select(tasks.c.last_status, func.count()).where(*_in_cluster(tasks, "cluster")).group_by(tasks.c.last_status),
