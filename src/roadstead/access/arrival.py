@@ -29,6 +29,10 @@ class Arrival:
     vpc: str = ""
     """The VPC that the request came from, whose address `source_ip` then is: as through a VPC endpoint on AWS."""
 
+    def signed_for(self, region: str) -> Arrival:
+        """The same arrival, of a request whose region is known. Every request passes here, and `replace` costs three times as much."""
+        return Arrival(self.source_ip, self.user_agent, self.referer, self.secure, region, self.vpc)
+
     def keys(self) -> dict[str, str]:
         """The condition keys by their names; one that the request has nothing of is left out."""
         found = {"aws:SecureTransport": "true" if self.secure else "false"}

@@ -100,7 +100,7 @@ class Gate:
         expected = hmac.digest(key, text_to_verify(request, claim).encode(), "sha256").hex()
         if not hmac.compare_digest(expected, claim.signature):
             raise AuthenticationError(AuthenticationFailure.SIGNATURE_MISMATCH, _MISMATCH)
-        self.admit(principal, scope.service, replace(self._arrival, region=scope.region))
+        self.admit(principal, scope.service, self._arrival.signed_for(scope.region))
         return Caller(principal=principal, region=scope.region, service=scope.service)
 
     def admit(self, principal: Principal, service: str, arrival: Arrival) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from roadstead.engines.errors import NotProvided
 from roadstead.engines.host import HostFacts
-from roadstead.engines.providers.golang import Toolchain
+from roadstead.engines.providers.toolchain import Toolchain
 from roadstead.engines.recipe import (
     GoProvider,
     PackageProvider,

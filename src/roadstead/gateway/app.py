@@ -19,6 +19,7 @@ from roadstead.gateway.metrics import GatewayMetrics
 from roadstead.gateway.outcome import Outcome
 from roadstead.gateway.protocols import HttpRequest, HttpResponse
 from roadstead.gateway.trail import GatewayTrail
+from roadstead.kernel.asgi import ANSWER, BODY_AT_HAND, Answer
 from roadstead.kernel.ids import request_id as new_request_id
 
 Scope = MutableMapping[str, Any]
@@ -72,7 +73,7 @@ class Gateway:
             source, agent = client[0] if client else "", headers.get("user-agent", "")
             self._trail.tell(outcome, source, agent, request_id)  # whether or not the answer arrives
             if not outcome.relayed:
-                await _send(send, outcome.response, closes=outcome.code in _UNREAD)
+                await _send(scope, send, outcome.response, closes=outcome.code in _UNREAD)
         finally:
             self._metrics.under_way.dec()
         self._account(outcome, source, agent, request_id, time.perf_counter() - started)
@@ -95,6 +96,7 @@ class Gateway:
                 return await forwarding.stream(Call(head, request_id, arrival, receive, send, take))
             body = await read_body(
                 receive,
+                at_hand=scope.get(BODY_AT_HAND),
                 declared=int(length) if length and length.isdecimal() else None,
                 limit=limits.body,
                 idle=limits.idle,
@@ -151,10 +153,14 @@ def _edge_failure(status: int, code: str, message: str, request_id: str) -> Outc
     return Outcome(HttpResponse(status, headers, body), code=code, message=message)
 
 
-async def _send(send: Send, response: HttpResponse, *, closes: bool) -> None:
+async def _send(scope: Scope, send: Send, response: HttpResponse, *, closes: bool) -> None:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
     headers.append((b"content-length", str(len(response.body)).encode()))
     if closes:
         headers.append((b"connection", b"close"))
+    answer: Answer | None = scope.get(ANSWER)
+    if answer is not None:
+        await answer(response.status, headers, response.body)
+        return
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

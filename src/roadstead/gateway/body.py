@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import Awaitable, Callable, Generator, MutableMapping
 from typing import Any
 
+from roadstead.kernel.asgi import BodyAtHand
+
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
@@ -54,6 +56,7 @@ class Memory:
 async def read_body(
     receive: Receive,
     *,
+    at_hand: BodyAtHand | None = None,
     declared: int | None,
     limit: int,
     idle: float,
@@ -62,11 +65,17 @@ async def read_body(
 ) -> bytes:
     """The whole body of a request.
 
-    `declared` is its Content-Length, `limit` bytes at most; `idle` and `total` are seconds between chunks and over all; `take` is
-    called before bytes are kept. Raises BodyTooLarge, BodyTimeout, ClientGone, and what `take` raises.
+    `at_hand` spares the wait for what is here; `declared` is its Content-Length, `limit` bytes at most; `idle` and `total` are seconds
+    between chunks and over all; `take` is called before bytes are kept. Raises BodyTooLarge, BodyTimeout, ClientGone, and what `take` raises.
     """
     if declared is not None and declared > limit:
         raise BodyTooLarge
+    whole = at_hand() if at_hand is not None else None
+    if whole is not None:
+        if len(whole) > limit:
+            raise BodyTooLarge
+        take(len(whole))
+        return whole
     chunks: list[bytes] = []
     size = 0
     loop = asyncio.get_running_loop()

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from roadstead.access.arrival import Arrival, arrival_of
+from roadstead.kernel.asgi import ANSWER, Answer
 from roadstead.registry.errors import Header, RegistryError, too_large
 from roadstead.store.blobs import BlobError, BlobUnknown
 
@@ -57,6 +58,7 @@ class Request:
         "_query",
         "_query_string",
         "_receive",
+        "answer",
         "arrival",
         "headers",
         "is_read",
@@ -74,6 +76,7 @@ class Request:
         self._query_string: bytes = scope["query_string"]
         self._query: dict[str, list[str]] | None = None
         self._receive = receive
+        self.answer: Answer | None = scope.get(ANSWER)
         self.send_file: SendFile | None = scope.get(SEND_FILE)
         self.receive_body: ReceiveBody | None = scope.get(RECEIVE_BODY)
         self.is_read = not self.has_body
@@ -216,6 +219,9 @@ async def respond(send: Send, request: Request, response: Response) -> None:
         headers = [*headers, (b"connection", b"close")]
     start: Message = {"type": "http.response.start", "status": int(response.status), "headers": headers}
     if isinstance(body, bytes):
+        if request.is_read and request.answer is not None:
+            await request.answer(int(response.status), headers, body)
+            return
         await send(start)
         body = b"" if request.method == "HEAD" else body
         if request.is_read:

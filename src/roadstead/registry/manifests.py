@@ -116,14 +116,9 @@ async def _find(call: Call) -> tuple[StoredManifest, Kept[StoredManifest] | None
     if kept is not None:
         return kept.answer, kept
     version = recent.version()
-    found = await _read(call)
+    found = await call.backend.pull_through.current(call.key, call.argument, partial(_read, call), call.allow)
     if found is None:
-        if not await call.backend.pull_through.fetch(call.key, call.argument, call.allow):
-            await _missing(call)
-        found = await _read(call) or await _missing(call)
-    elif call.backend.pull_through.is_stale(call.key, call.argument, found.checked_at):
-        await call.backend.pull_through.refresh(call.key, call.argument, call.allow)
-        found = await _read(call) or found
+        await _missing(call)
     return found, recent.remember(question, found, version)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import weakref
 from functools import partial
 from typing import Any, ClassVar, Protocol, cast
 
@@ -14,12 +15,14 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from roadstead.access.arrival import VPC
+from roadstead.kernel.asgi import ANSWER, BODY_AT_HAND
 from roadstead.registry.http import RECEIVE_BODY, SEND_FILE, ClientGone, Sink
 from roadstead.registry.repeats import REPEAT
 from roadstead.server.combining import CombiningTransport
 from roadstead.server.receiving import SHORTEST, BodySocket
 from roadstead.server.repeats import Name, Repeats
 from roadstead.server.sending import send_part
+from roadstead.server.shortcuts import LentCycle, answer, body_at_hand, borrowed
 from roadstead.server.turns import take_turn
 from roadstead.wire.relayed import SIGNATURE, BadRelayHeader, read_relay_header
 
@@ -110,10 +113,13 @@ class PatientHttpProtocol(HttpToolsProtocol):
         self._lacks_head = False
         self._stop_timer()
         super().on_headers_complete()
-        self.scope[SEND_FILE] = partial(self._send_file, self.cycle)  # type: ignore[literal-required]
+        lent = weakref.ref(self.cycle)
+        self.scope[SEND_FILE] = partial(self._send_file, lent)  # type: ignore[literal-required]
+        self.scope[ANSWER] = partial(answer, lent)  # type: ignore[literal-required]
+        self.scope[BODY_AT_HAND] = partial(body_at_hand, lent)  # type: ignore[literal-required]
         length = self._length_of_large_body()
         if length is not None:
-            self.scope[RECEIVE_BODY] = partial(self._receive_body, self.cycle, length)  # type: ignore[literal-required]
+            self.scope[RECEIVE_BODY] = partial(self._receive_body, lent, length)  # type: ignore[literal-required]
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body.
@@ -174,11 +180,12 @@ class PatientHttpProtocol(HttpToolsProtocol):
         length = int(lengths[0]) if lengths else 0
         return length if length >= SHORTEST else None
 
-    async def _receive_body(self, cycle: RequestResponseCycle, length: int, sink: Sink) -> None:
+    async def _receive_body(self, lent: LentCycle, length: int, sink: Sink) -> None:
         """Call `sink`, in threads, with the pieces of a body of which nothing was taken yet.
 
         Raises ClientGone, TimeoutError when nothing comes for `pause_seconds`, and what `sink` does; then the rest is thrown away as it comes.
         """
+        cycle = borrowed(lent)
         self.flow.pause_reading()
         begun, cycle.body = cycle.body, bytearray()
         rest = BodySocket(self.transport.get_extra_info("socket").fileno(), length - len(begun))
@@ -214,8 +221,9 @@ class PatientHttpProtocol(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.on_message_complete()
 
-    async def _send_file(self, cycle: RequestResponseCycle, file: int, offset: int, count: int) -> None:
+    async def _send_file(self, lent: LentCycle, file: int, offset: int, count: int) -> None:
         """Send `count` bytes of an open file as the body of the answer that has begun, past all buffers. Raises ClientGone."""
+        cycle = borrowed(lent)
         await self._drain()
         # A descriptor of our own: the transport may close the other one meanwhile.
         socket = os.dup(self.transport.get_extra_info("socket").fileno())
@@ -278,8 +286,8 @@ class PatientHttpProtocol(HttpToolsProtocol):
         return self.repeats.name(self.client[0], self._vpc, data)
 
     def _answer_again(self, name: Name) -> bool:
-        answer = self.repeats.answer(name, self.server_state.default_headers) if self.repeats is not None else None
-        if answer is None:
+        again = self.repeats.answer(name, self.server_state.default_headers) if self.repeats is not None else None
+        if again is None:
             return False
         self._stop_timer()
         self._answered_at = self.loop.time()
@@ -288,7 +296,7 @@ class PatientHttpProtocol(HttpToolsProtocol):
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
         self.server_state.total_requests += 1
-        self._combining.write_now(answer)
+        self._combining.write_now(again)
         return True
 
     def _remember(self, name: Name) -> None:

@@ -32,7 +32,15 @@ from roadstead.server.operations import BUILT
 from roadstead.server.routing import Router
 from roadstead.server.settings import ServerSettings
 from roadstead.server.work import Seals, background_work
-from roadstead.services.ecr.api import PullRecorder, PullThrough, RegistryLimits, RegistryStorage, UpstreamClient
+from roadstead.services.ecr.api import (
+    PullRecorder,
+    PullThrough,
+    Registries,
+    RegistryLimits,
+    RegistryStorage,
+    UpstreamClient,
+    UpstreamRegistries,
+)
 from roadstead.services.ecs.payloads import Payloads
 from roadstead.services.iam.api import IssuerClient, MfaCodes, Passwords, UseRecorder, issuer_client
 from roadstead.services.sts.api import IssuerKeys, TaskSessions, TokenKeys
@@ -75,12 +83,12 @@ async def running_server(
         stack.push_async_callback(blobs.close)
         storage = RegistryStorage(store, blobs, settings.gc_grace, limits=RegistryLimits(deployment.ecr_quotas))
         pulls = PullRecorder(store, seam)
-        upstreams = UpstreamClient(seam)
-        pull_through = PullThrough(storage, deployment, upstreams)
+        trail = await stack.enter_async_context(Trail(settings.trail()))
+        registries = Registries(storage, gatekeeper, pulls, trail)
+        pull_through = PullThrough(storage, UpstreamRegistries(deployment, UpstreamClient(seam), registries))
         stack.push_async_callback(pull_through.close)
         payloads = Payloads(deployment, TaskSessions(sealer, seam))
         metrics = CollectorRegistry()
-        trail = await stack.enter_async_context(Trail(settings.trail()))
         metrics.register(AuditMetrics(trail))
         dispatcher = Dispatcher(
             store=store,
@@ -93,7 +101,6 @@ async def running_server(
                 RegistryStorage: storage,
                 PullRecorder: pulls,
                 PullThrough: pull_through,
-                UpstreamClient: upstreams,
                 Payloads: payloads,
                 Passwords: Passwords(store),
                 MfaCodes: MfaCodes(store, master, seam),

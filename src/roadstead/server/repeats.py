@@ -7,10 +7,10 @@ the endpoint (docs/decisions/0019-repeated-requests.md).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from hashlib import blake2b
 
 from roadstead.registry.repeats import Again
+from roadstead.server.shortcuts import Headers, ServerLines
 
 Name = tuple[str, str, bytes]
 """Where a request came from (address and VPC), and the hash of its bytes: what they hold, credentials among it, is not kept."""
@@ -26,8 +26,7 @@ class Repeats:
 
     def __init__(self) -> None:
         self._known: OrderedDict[Name, Again] = OrderedDict()
-        self._server_headers: Sequence[tuple[bytes, bytes]] = ()
-        self._head = b""
+        self._server_lines = ServerLines()
 
     def name(self, address: str, vpc: str, data: bytes) -> Name | None:
         """The name of a request that may come again, if these bytes are one."""
@@ -41,7 +40,7 @@ class Repeats:
         if len(self._known) > MOST:
             self._known.popitem(last=False)
 
-    def answer(self, name: Name, server_headers: Sequence[tuple[bytes, bytes]]) -> bytes | None:
+    def answer(self, name: Name, server_headers: Headers) -> bytes | None:
         """The whole answer to a request that came before, if it is still the same."""
         again = self._known.get(name)
         if again is None:
@@ -50,8 +49,5 @@ class Repeats:
         if parts is None:
             del self._known[name]
             return None
-        if server_headers is not self._server_headers:  # they are made anew every second
-            self._server_headers = server_headers
-            self._head = b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % header for header in server_headers)
         self._known.move_to_end(name)
-        return b"".join((self._head, *parts))
+        return b"".join((b"HTTP/1.1 200 OK\r\n", self._server_lines.of(server_headers), *parts))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVarTuple
 
-from sqlalchemy import Dialect, Select
+from sqlalchemy import CompoundSelect, Dialect, Select
 
 Ts = TypeVarTuple("Ts")
 
@@ -42,7 +42,7 @@ class Lookup(Generic[*Ts]):
 
     __slots__ = ("_compiled", "_statement")
 
-    def __init__(self, statement: Select[*Ts]) -> None:
+    def __init__(self, statement: Select[*Ts] | CompoundSelect[*Ts]) -> None:
         self._statement = statement
         self._compiled: dict[str, Compiled] = {}
 

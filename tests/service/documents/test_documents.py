@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[3]
                 *("111122223333", '"expiringImageTotalCount": 0', '"ARCHIVED"', '"IMMUTABLE"', '"quay"', '"stage"'),
                 *("v1 stays what it was", "v1 is in the archive", '"AVAILABLE"', '"V2"', "what the shop deploys"),
                 *("what was tested", '"application/vnd.example.report"', ":role/scanner", '"imageTag": "report"'),
+                *('"us/apps/shop"', '"hub/apps/shop"', '"arn:aws:iam::222233334444:role/cache"'),
             ],
         ),
         ("ecr-public.md", ['"imageTag": "v1"', '"tags":["v1"]', '"usageText": "Run it, and GET /"']),

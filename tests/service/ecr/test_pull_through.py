@@ -51,22 +51,27 @@ class Both:
 
 
 @asynccontextmanager
-async def both_registries(root: Path, url: str | None) -> AsyncGenerator[Both]:
+async def both_registries(root: Path, url: str | None, **more: object) -> AsyncGenerator[Both]:
     async with running_registry(root / "upstream") as upstream, front(upstream) as facade:
         await upstream.create_repository("team/web")
         settings = PullThrough(
             upstreams={facade.host: Upstream(f"http://{facade.host}")},
             secrets={"ecr-pullthroughcache/hub": Credential("me", "secret")},
         )
-        async with running_registry(root / "own", url=url, settings={"pull_through": settings}) as ecr:
+        async with running_registry(root / "own", url=url, settings={"pull_through": settings, **more}) as ecr:
             yield Both(ecr, upstream, facade)
 
 
 @pytest.fixture
-async def both(tmp_path: Path, store_url: str) -> AsyncGenerator[Both]:
+def folder(tmp_path: Path) -> Path:
     for name in ("upstream", "own"):
         (tmp_path / name).mkdir()
-    async with both_registries(tmp_path, store_url) as found:
+    return tmp_path
+
+
+@pytest.fixture
+async def both(folder: Path, store_url: str) -> AsyncGenerator[Both]:
+    async with both_registries(folder, store_url) as found:
         yield found
 
 
@@ -108,7 +113,8 @@ async def test_rules(both: Both) -> None:
         ("registry-1.docker.io", "docker-hub", errors.InvalidParameterException),
         ("quay.io", "k8s", errors.UnsupportedUpstreamRegistryException),
         ("registry.example.com", None, errors.UnsupportedUpstreamRegistryException),
-        ("000000000000.dkr.ecr.us-east-1.amazonaws.com", "ecr", errors.UnsupportedUpstreamRegistryException),
+        (f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com", "ecr", errors.InvalidParameterException),
+        ("444455556666.dkr.ecr.us-east-1.amazonaws.com", "ecr", errors.UnsupportedUpstreamRegistryException),
     ],
 )
 async def test_which_upstreams_there_may_be(ecr: Harness, url: str, name: str | None, refused: Any) -> None:
@@ -200,6 +206,28 @@ async def test_what_is_held_is_answered_while_the_upstream_is_down(both: Both) -
     both.front.status = None
     again = {"repositoryName": "cache/team/web", "imageIds": [{"imageDigest": new}]}
     assert len((await both.ecr.api("BatchGetImage", again))["images"]) == 1
+
+
+async def test_a_tag_that_is_gone_upstream_is_asked_for_once_a_minute(both: Both) -> None:
+    pushed = await both.upstream.push_image("team/web", "v1")
+    await both.rule()
+    assert (await both.pull("v1")).status == 200
+    await both.upstream.api("BatchDeleteImage", {"repositoryName": "team/web", "imageIds": [{"imageTag": "v1"}]})
+    both.ecr.clock.offset += timedelta(hours=25)
+    token = await both.ecr.token()
+    gone = await both.ecr.http("GET", "/v2/cache/team/web/manifests/v1", token=token)
+    assert (gone.status, gone.headers["docker-content-digest"]) == (200, pushed)
+    asked = len(both.front.asked)
+    assert (await both.pull("v1")).status == 200
+    assert len(both.front.asked) == asked
+
+
+async def test_a_cache_that_is_full_says_so(folder: Path, store_url: str) -> None:
+    async with both_registries(folder, store_url, ecr_quotas={"RepositoryBytes": 500}) as both:
+        await both.upstream.push_image("team/web", "v1", b"x" * 1000)
+        await both.rule()
+        refused = await both.pull("v1")
+        assert (refused.status, refused.error) == (429, "TOOMANYREQUESTS")
 
 
 async def test_a_tag_that_moved_upstream_moves_here_a_day_later(both: Both) -> None:

@@ -25,6 +25,7 @@ from roadstead.access.principal import Principal, PrincipalKind
 from roadstead.access.resource import KeyValues, Named
 from roadstead.access.sealing import Sealer
 from roadstead.access.tables import account_revisions, inline_policies, users
+from roadstead.audit.trail import Trail
 from roadstead.kernel.arn import Arn
 from roadstead.kernel.clock import SystemClock
 from roadstead.kernel.settings import Deployment
@@ -35,10 +36,12 @@ from roadstead.services import ecr
 from roadstead.services.ecr.api import (
     PullRecorder,
     PullThrough,
+    Registries,
     RegistryLimits,
     RegistryStorage,
     RepositoryKey,
     UpstreamClient,
+    UpstreamRegistries,
     find_blob,
 )
 from roadstead.services.operation import OPERATIONS, Afterwards, Context, Outside
@@ -310,6 +313,7 @@ async def running_registry(
     settings: Mapping[str, Any] | None = None,
     bucket: S3Store | None = None,
     presigned: bool = False,
+    trail: Trail | None = None,
 ) -> AsyncGenerator[Harness]:
     """A registry that listens on a free port of 127.0.0.1, with an administrator whom everything is allowed."""
     clock = MovableClock()
@@ -327,21 +331,20 @@ async def running_registry(
             gatekeeper = Gatekeeper(sealer, master, clock)
             pulls = PullRecorder(store, clock)
             storage = RegistryStorage(store, blobs, limits=RegistryLimits(deployment.ecr_quotas))
-            upstreams = UpstreamClient(clock)
-            pull_through = PullThrough(storage, deployment, upstreams)
+            registries = Registries(storage, gatekeeper, pulls, trail or no_trail())
+            pull_through = PullThrough(storage, UpstreamRegistries(deployment, UpstreamClient(clock), registries))
             components = {
                 Sealer: sealer,
                 PullRecorder: pulls,
                 RegistryStorage: storage,
                 PullThrough: pull_through,
-                UpstreamClient: upstreams,
             }
             harness = Harness(store, blobs, sealer, gatekeeper, deployment, clock, pulls, components, port=port)
             if fresh:
                 await _let_administrators_in(harness)
             limits = {} if max_layer_bytes is None else {"max_layer_bytes": max_layer_bytes}
             backend = open_backend(storage, gatekeeper, pulls, pull_through, clock, **limits)
-            async with serving(RegistryApp(backend, deployment, clock, no_trail()), listener):
+            async with serving(RegistryApp(backend, deployment, clock, trail or no_trail()), listener):
                 yield harness
             await pull_through.close()
             await blobs.close()

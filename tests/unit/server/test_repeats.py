@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
-import uvicorn
-from uvicorn.server import ServerState
+from tests.support.http_connection import connected
 
 from roadstead.access.arrival import VPC
 from roadstead.registry.repeats import REPEAT, Again
-from roadstead.server.http import PatientHttpProtocol
 from roadstead.server.repeats import MAX_HEAD, MOST, Repeats
 
 GET = b"GET /v2/web/manifests/v1 HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -35,58 +31,6 @@ class App:
             keep(lambda: (b"content-length: 1\r\nagain: yes\r\n\r\n", body) if self.holds else None)
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
         await send({"type": "http.response.body", "body": body})
-
-
-class Connection:
-    """A client's end of a connection, to a server of one application."""
-
-    def __init__(self, app: App, repeats: Repeats | None, vpc: str = "", address: str = "10.0.0.9") -> None:
-        class Protocol(PatientHttpProtocol):
-            _vpc = vpc
-
-        Protocol.repeats = repeats
-        config = uvicorn.Config(cast("Any", app), http=Protocol, ws="websockets-sansio", log_config=None)
-        config.load()
-        self.state = ServerState()
-        self.protocol = Protocol(config, self.state, {})
-        self.written: list[bytes] = []
-        self.closed = False
-        self._address = address
-        self.protocol.connection_made(self)
-
-    def get_extra_info(self, name: str) -> object:
-        return {"peername": (self._address, 5), "sockname": ("10.0.0.1", 80)}.get(name)
-
-    def write(self, data: bytes) -> None:
-        self.written.append(data)
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def close(self) -> None:
-        self.closed = True
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-    async def ask(self, *pieces: bytes) -> list[bytes]:
-        """What is written to the client of a request in these pieces."""
-        self.written.clear()
-        for piece in pieces:
-            self.protocol.data_received(piece)
-        for _ in range(10):
-            await asyncio.sleep(0)
-        return list(self.written)
-
-
-@asynccontextmanager
-async def connected(app: App, repeats: Repeats | None = None, **more: Any) -> AsyncGenerator[Connection]:
-    connection = Connection(app, repeats, **more)
-    try:
-        yield connection
-    finally:
-        connection.protocol.connection_lost(None)
 
 
 async def test_the_same_bytes_are_answered_at_once_with_the_server_s_headers_of_now():

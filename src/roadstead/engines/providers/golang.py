@@ -1,58 +1,20 @@
-"""Building an engine from its Go module with the toolchain and the module proxy that the machine has."""
+"""Building an engine from its Go module with a Go toolchain and the module proxy that it is configured for."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from roadstead.engines.errors import EngineError, NotProvided
+from roadstead.engines.errors import EngineError
 from roadstead.engines.host import HostFacts
 from roadstead.engines.providers.gomod import GoMod, ModuleDownload, compose_gomod, parse_downloads, parse_gomod
+from roadstead.engines.providers.toolchain import Toolchain
 from roadstead.engines.recipe import GoProvider, Patch
-from roadstead.engines.subprocesses import Completed, run
-
-_TOOLCHAIN_PLACES = ("/usr/local/go/bin", "/usr/lib/go/bin", "/snap/bin")
-_ADVICE = "let `go` reach its module proxy (`go env GOPROXY` shows which it asks), then run this again"
 
 Report = Callable[[str, int | None, int | None], None]
 """Called with what is being done, and packages done and in total."""
-
-
-@dataclass(frozen=True, slots=True)
-class Toolchain:
-    """A `go` command, and the settings with which all our builds run it."""
-
-    go: Path
-
-    @classmethod
-    def find(cls) -> Toolchain:
-        """The one on PATH or at the usual places; raises NotProvided."""
-        found = shutil.which("go") or shutil.which("go", path=":".join(_TOOLCHAIN_PLACES))
-        if found is None:
-            raise NotProvided(
-                "no Go toolchain on PATH", advice="install Go (https://go.dev/dl) so that it can be built"
-            )
-        return cls(Path(found))
-
-    async def __call__(
-        self,
-        *arguments: str,
-        cwd: Path,
-        environment: dict[str, str] | None = None,
-        on_error_line: Callable[[str], None] | None = None,
-    ) -> Completed:
-        """Run `go ARGUMENTS` at a low priority; raises NotProvided with its last lines when it fails."""
-        nice = shutil.which("nice")
-        command = ([nice, "-n", "10"] if nice else []) + [str(self.go), *arguments]
-        settings = {"GO111MODULE": "on", "GOWORK": "off", "CGO_ENABLED": "0", **(environment or {})}
-        done = await run(command, cwd=cwd, environment=settings, on_error_line=on_error_line)
-        if done.status != 0:
-            tail = "; ".join(done.output.strip().splitlines()[-4:])
-            raise NotProvided(f"`go {' '.join(arguments[:2])}` failed: {tail}", advice=_ADVICE)
-        return done
 
 
 async def build(
@@ -63,7 +25,7 @@ async def build(
     `sources` is the folder of the recipe's own sources; `scratch` is ours to fill. Raises NotProvided when there is no
     toolchain, a module can't be had or the build fails.
     """
-    toolchain = Toolchain.find()
+    toolchain = await asyncio.to_thread(Toolchain.find)
     project = scratch / "project"
     if provider.source is not None:
         await asyncio.to_thread(shutil.copytree, sources / provider.source, project)

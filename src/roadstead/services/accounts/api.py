@@ -1,5 +1,5 @@
-"""What the server asks of accounts."""
+"""What the server and other services ask of accounts."""
 
-from roadstead.services.accounts.records import ensure_default_account
+from roadstead.services.accounts.records import account_exists, ensure_default_account
 
-__all__ = ["ensure_default_account"]
+__all__ = ["account_exists", "ensure_default_account"]

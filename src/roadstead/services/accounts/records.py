@@ -42,6 +42,11 @@ async def find_account(tx: Transaction, account: str) -> Any | None:
     return (await tx.execute(select(accounts).where(accounts.c.account == account))).one_or_none()
 
 
+async def account_exists(tx: Transaction, account: str) -> bool:
+    """Whether the deployment has this account."""
+    return await find_account(tx, account) is not None
+
+
 async def require_account(ctx: Context, account: str) -> Any:
     """An account's row; raises AccountNotFoundException."""
     row = await find_account(ctx.tx, account)

@@ -57,12 +57,10 @@ from roadstead.services.ecr.upload_sessions import (
     find_upload,
     publish_upload,
 )
-from roadstead.services.ecr.upstream_client import (
-    UpstreamAccessDenied,
-    UpstreamClient,
-    UpstreamError,
-    UpstreamTooManyRequests,
-)
+from roadstead.services.ecr.upstream import UpstreamAccessDenied, UpstreamError, UpstreamTooManyRequests
+from roadstead.services.ecr.upstream_client import UpstreamClient
+from roadstead.services.ecr.upstream_local import Registries
+from roadstead.services.ecr.upstream_registries import UpstreamRegistries
 
 __all__ = [
     "MAX_MANIFEST_BYTES",
@@ -77,6 +75,7 @@ __all__ = [
     "PullRecorder",
     "PullThrough",
     "Referrer",
+    "Registries",
     "RegistryLimits",
     "RegistryLogin",
     "RegistryStorage",
@@ -86,6 +85,7 @@ __all__ = [
     "UpstreamAccessDenied",
     "UpstreamClient",
     "UpstreamError",
+    "UpstreamRegistries",
     "UpstreamTooManyRequests",
     "account_of",
     "activate_images",

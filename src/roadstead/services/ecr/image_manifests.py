@@ -14,14 +14,19 @@ from roadstead.services.ecr.content import (
 from roadstead.services.ecr.guarded import guarded_repository
 from roadstead.services.ecr.image_ids import Failure, ImageId, read_image_id
 from roadstead.services.ecr.keys import RepositoryKey
-from roadstead.services.ecr.pull_through import Allow, PullThrough
+from roadstead.services.ecr.pull_through import PullThrough
 from roadstead.services.ecr.pull_through_rules import rule_for
 from roadstead.services.ecr.pulls import PullRecorder
 from roadstead.services.ecr.repositories import find_repository, require_repository
 from roadstead.services.ecr.requests import Response, repository_key, repository_resource
-from roadstead.services.ecr.upstream_client import UpstreamAccessDenied, UpstreamError, UpstreamTooManyRequests
+from roadstead.services.ecr.upstream import (
+    Allow,
+    UpstreamAccessDenied,
+    UpstreamError,
+    UpstreamSecretLost,
+    UpstreamTooManyRequests,
+)
 from roadstead.services.ecr.upstream_errors import UnableToGetUpstreamImageException
-from roadstead.services.ecr.upstream_secrets import UpstreamSecretLost
 from roadstead.services.operation import Context, Outside, operation
 from roadstead.store import Transaction
 

@@ -42,7 +42,7 @@ from roadstead.services.ecr.quotas import RegistryLimits
 from roadstead.services.ecr.repositories import find_repository, require_repository
 from roadstead.services.ecr.requests import Response, repository_key, repository_resource
 from roadstead.services.ecr.upload_sessions import begin_upload, count_part, find_upload, parts_of, publish_upload
-from roadstead.services.ecr.upstream_client import UpstreamError
+from roadstead.services.ecr.upstream import UpstreamError
 from roadstead.services.ecr.upstream_errors import UnableToGetUpstreamLayerException
 from roadstead.services.operation import Afterwards, Context, Outside, operation
 from roadstead.store import Transaction

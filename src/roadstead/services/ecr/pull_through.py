@@ -8,37 +8,31 @@ upstream is away.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Protocol
+from functools import partial
 
 import structlog
 
-from roadstead.kernel.settings import Deployment
 from roadstead.services.ecr.blobs import Blob, RegistryStorage, find_blob, is_blob_in_use
-from roadstead.services.ecr.byte_quotas import require_room_for
 from roadstead.services.ecr.collection import keep_for_push
-from roadstead.services.ecr.content import digest_of_tag, image_status, mark_checked, put_manifest
+from roadstead.services.ecr.content import StoredManifest, digest_of_tag, image_status, mark_checked, put_manifest
 from roadstead.services.ecr.creation import create_for_cache
-from roadstead.services.ecr.errors import SecretNotFoundException
 from roadstead.services.ecr.keys import RepositoryKey, digest_of, is_digest
 from roadstead.services.ecr.manifests import Manifest, parse_manifest
-from roadstead.services.ecr.pull_through_rules import Rule, rule_for, secret_of
+from roadstead.services.ecr.pull_through_rules import Rule, rule_for
 from roadstead.services.ecr.repositories import find_repository
-from roadstead.services.ecr.upload_sessions import begin_upload, end_upload, publish_upload
-from roadstead.services.ecr.upstream_client import (
+from roadstead.services.ecr.upstream import (
+    Allow,
     FetchedManifest,
-    Source,
-    UpstreamClient,
+    Read,
     UpstreamError,
     UpstreamNotFound,
+    UpstreamRepository,
     UpstreamUnavailable,
 )
-from roadstead.services.ecr.upstream_secrets import UpstreamSecretLost
-from roadstead.services.ecr.upstreams import endpoint_of
+from roadstead.services.ecr.upstream_registries import UpstreamRegistries
 from roadstead.store import Transaction
-from roadstead.store.blobs import Digest, DigestMismatch, UploadUnknown
 
 CHECK_EVERY = timedelta(hours=24)
 """How long a tag is answered from here without asking its upstream."""
@@ -46,27 +40,24 @@ _PATIENCE = 10.0
 """Seconds that a client waits for the upstream's word on a tag that is here already."""
 _ASK_AGAIN = 60.0
 """Seconds for which an upstream that failed is not asked again about a tag that is here."""
-_BLOBS_AT_ONCE = 3
+_MOST_REGISTRIES = 8
+"""How many registries one after the other may have to be asked; prefixes can make a chain of rules that has no end."""
 _log = structlog.stdlib.get_logger(__name__)
 
-
-class Allow(Protocol):
-    """Decides an action on the repository in question; raises the edge's access-denied error."""
-
-    async def __call__(self, tx: Transaction, action: str) -> None:
-        """Return when allowed."""
-        ...
+_Fetch = tuple[RepositoryKey, str]
+"""A repository, and the tag or digest that it is to get."""
 
 
 class PullThrough:
     """Fetches by the rules of every registry. One for each server; what several clients wait for is fetched once."""
 
-    def __init__(self, storage: RegistryStorage, deployment: Deployment, client: UpstreamClient) -> None:
+    def __init__(self, storage: RegistryStorage, upstreams: UpstreamRegistries) -> None:
         self._storage = storage
-        self._deployment = deployment
-        self._client = client
-        self._under_way: dict[tuple[RepositoryKey, str], asyncio.Task[None]] = {}
-        self._failed: dict[tuple[RepositoryKey, str], float] = {}
+        self._upstreams = upstreams
+        self._under_way: dict[_Fetch, asyncio.Task[None]] = {}
+        self._waits: dict[_Fetch, _Fetch] = {}
+        """Which fetch waits for which other one, that of its upstream."""
+        self._failed: dict[_Fetch, float] = {}
 
     async def close(self) -> None:
         """Stop what is under way."""
@@ -74,18 +65,33 @@ class PullThrough:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._client.close()
+        await self._upstreams.close()
 
-    async def fetch(self, key: RepositoryKey, reference: str, allow: Allow) -> bool:
+    async def current(
+        self, key: RepositoryKey, reference: str, read: Read, allow: Allow, via: tuple[_Fetch, ...] = ()
+    ) -> StoredManifest | None:
+        """What `read` finds, after the upstream of a rule was asked for what is missing or out of date; None where neither has it.
+
+        `via` are the fetches that this is asked for, when it is itself an upstream. Raises UpstreamError.
+        """
+        found = await read()
+        if found is None:
+            return await read() if await self.fetch(key, reference, allow, via) else None
+        if self.is_stale(key, reference, found.checked_at):
+            await self.refresh(key, reference, allow, via)
+            return await read() or found
+        return found
+
+    async def fetch(self, key: RepositoryKey, reference: str, allow: Allow, via: tuple[_Fetch, ...] = ()) -> bool:
         """Bring a tag or digest that is not here; False when there is no rule, or the upstream does not have it either.
 
         The caller needs leave to import, and to create the repository if that is not there. Raises UpstreamError.
         """
-        source = await self._source(key, allow)
+        source = await self._source(key, reference, allow, via)
         if source is None:
             return False
         try:
-            await self._once(key, reference, lambda: self._import(key, source, reference))
+            await self._once((key, reference), lambda: self._import(key, source, reference), via)
         except UpstreamNotFound:
             return False
         return True
@@ -93,19 +99,23 @@ class PullThrough:
     async def fetch_layer(self, key: RepositoryKey, digest: str, allow: Allow) -> bool:
         """Bring a blob of an image that is here, where it was lost; False when there is no rule, or nobody has it. Raises UpstreamError.
 
-        An image's blobs come with it, so that this is for what garbage collection or a check of the registry found gone.
+        An image's blobs come with it, so that this is for what a check of the registry found gone.
         """
         async with self._storage.store.snapshot() as tx:
             if not await is_blob_in_use(tx, key, digest):
                 return False
-        source = await self._source(key, allow)
+        source = await self._source(key, digest, allow, ())
         if source is None:
             return False
         try:
-            await self._once(key, digest, lambda: self._fetch_blob(key, source, digest))
+            await self._once((key, digest), lambda: source.bring_blobs(key, [digest]), ())
         except UpstreamNotFound:
             return False
         return True
+
+    async def upstream_of(self, tx: Transaction, rule: Rule, key: RepositoryKey) -> UpstreamRepository:
+        """Where a rule has a repository get its images; raises UpstreamError."""
+        return await self._upstreams.open(tx, rule, key, self.current)
 
     def is_stale(self, key: RepositoryKey, tag: str, checked_at: datetime | None) -> bool:
         """Whether the upstream of a tag that came from there is to be asked again."""
@@ -114,18 +124,23 @@ class PullThrough:
             return False
         return self._failed.get((key, tag), 0.0) <= clock.monotonic()
 
-    async def refresh(self, key: RepositoryKey, tag: str, allow: Allow) -> None:
+    async def refresh(self, key: RepositoryKey, tag: str, allow: Allow, via: tuple[_Fetch, ...] = ()) -> None:
         """Bring what a tag names upstream now; when that can't be had, what is here stays."""
         try:
             async with asyncio.timeout(_PATIENCE):
-                await self.fetch(key, tag, allow)
+                if await self.fetch(key, tag, allow, via):
+                    return
+                reason = "it has no such tag"
         except (UpstreamError, TimeoutError) as error:
-            now = self._storage.store.clock.monotonic()
-            self._failed = {asked: until for asked, until in self._failed.items() if until > now}
-            self._failed[key, tag] = now + _ASK_AGAIN
-            _log.warning("the upstream is away", resource=str(key.arn), tag=tag, error=str(error))
+            reason = str(error)
+        now = self._storage.store.clock.monotonic()
+        self._failed = {asked: until for asked, until in self._failed.items() if until > now}
+        self._failed[key, tag] = now + _ASK_AGAIN
+        _log.warning("a tag can't be compared with the upstream", resource=str(key.arn), tag=tag, error=reason)
 
-    async def _source(self, key: RepositoryKey, allow: Allow) -> Source | None:
+    async def _source(
+        self, key: RepositoryKey, reference: str, allow: Allow, via: tuple[_Fetch, ...]
+    ) -> UpstreamRepository | None:
         async with self._storage.store.snapshot() as tx:
             rule = await rule_for(tx, key)
             if rule is None:
@@ -133,89 +148,75 @@ class PullThrough:
             await allow(tx, "ecr:BatchImportUpstreamImage")
             if await find_repository(tx, key) is None:
                 await allow(tx, "ecr:CreateRepository")
-        try:
-            return source_of(self._deployment, rule, key.name)
-        except SecretNotFoundException as error:
-            raise UpstreamSecretLost(error.message) from error
+            if len(via) >= _MOST_REGISTRIES:
+                raise UpstreamUnavailable(
+                    f"pull through cache rules lead through more than {_MOST_REGISTRIES} registries"
+                )
+            return await self._upstreams.open(tx, rule, key, partial(self.current, via=(*via, (key, reference))))
 
-    async def _once(self, key: RepositoryKey, reference: str, work: Callable[[], Awaitable[None]]) -> None:
+    async def _once(self, fetch: _Fetch, work: Callable[[], Awaitable[None]], via: tuple[_Fetch, ...]) -> None:
         """Run `work` unless it is under way; it goes on for the others when one who waits for it leaves."""
 
         async def run() -> None:
             try:
                 await work()
             finally:
-                del self._under_way[key, reference]
+                del self._under_way[fetch]
 
-        task = self._under_way.get((key, reference))
+        if via and self._leads_to(fetch, via[-1]):
+            raise UpstreamUnavailable(f"pull through cache rules lead from {via[-1][0].arn} back to itself")
+        task = self._under_way.get(fetch)
         if task is None:
-            task = self._under_way[key, reference] = asyncio.create_task(run())
+            task = self._under_way[fetch] = asyncio.create_task(run())
             task.add_done_callback(_seen)
-        await asyncio.shield(task)
+        if not via:
+            await asyncio.shield(task)
+            return
+        self._waits[via[-1]] = fetch
+        try:
+            await asyncio.shield(task)
+        finally:
+            del self._waits[via[-1]]
 
-    async def _import(self, key: RepositoryKey, source: Source, reference: str) -> None:
+    def _leads_to(self, fetch: _Fetch, waiting: _Fetch) -> bool:
+        """Whether `fetch` is `waiting`, or waits for it in the end: neither would ever be done, were that to wait for this."""
+        while fetch != waiting:
+            following = self._waits.get(fetch)
+            if following is None:
+                return False
+            fetch = following
+        return True
+
+    async def _import(self, key: RepositoryKey, source: UpstreamRepository, reference: str) -> None:
         is_tag = not is_digest(reference)
         if is_tag and await self._is_current(key, source, reference):
             return
-        fetched = await self._client.manifest(source, reference)
+        fetched = await source.manifest(reference)
         digest = digest_of(fetched.content, reference)
         if not is_tag and digest != reference:
             raise UpstreamUnavailable("the upstream sent another manifest than was asked for")
         manifest = parse_manifest(fetched.content, fetched.media_type)
         await self._storage.store.run(lambda tx: create_for_cache(tx, key, self._storage.limits))
-        await self._fetch_blobs(key, source, manifest)
+        await self._bring_blobs(key, source, manifest)
         await self._publish(key, manifest, fetched, digest, [reference] if is_tag else [])
-        _log.info("fetched from an upstream", resource=str(key.arn), digest=digest, upstream=source.upstream.url)
+        _log.info("fetched from an upstream", resource=str(key.arn), digest=digest, upstream=source.registry)
 
-    async def _is_current(self, key: RepositoryKey, source: Source, tag: str) -> bool:
+    async def _is_current(self, key: RepositoryKey, source: UpstreamRepository, tag: str) -> bool:
         """Whether a tag names here what it names upstream; if so, that is noted."""
         async with self._storage.store.snapshot() as tx:
             here = await digest_of_tag(tx, key, tag)
             active = here is not None and await image_status(tx, key, here) == "ACTIVE"
-        if here is None or not active or await self._client.digest_of(source, tag) != here:
+        if here is None or not active or await source.digest_of(tag) != here:
             return False
         await self._storage.store.run(lambda tx: mark_checked(tx, key, tag))
         return True
 
-    async def _fetch_blobs(self, key: RepositoryKey, source: Source, manifest: Manifest) -> None:
+    async def _bring_blobs(self, key: RepositoryKey, source: UpstreamRepository, manifest: Manifest) -> None:
         async with self._storage.store.snapshot() as tx:
             found = {digest: await find_blob(tx, key, digest) for digest in manifest.blobs}
         present: dict[str, Blob] = {digest: blob for digest, blob in found.items() if blob is not None}
         await keep_for_push(self._storage, key, present, self._storage.store.clock.now())
-        gate = asyncio.Semaphore(_BLOBS_AT_ONCE)
-
-        async def fetch(digest: str) -> None:
-            async with gate:
-                await self._fetch_blob(key, source, digest)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for digest in found.keys() - present.keys():
-                    group.create_task(fetch(digest))
-        except* UpstreamError as errors:
-            raise errors.exceptions[0] from errors
-
-    async def _fetch_blob(self, key: RepositoryKey, source: Source, digest: str) -> None:
-        store, blobs = self._storage.store, self._storage.blobs
-        blob_upload = await blobs.create_upload()
-        upload = await store.run(lambda tx: begin_upload(tx, key, blob_upload))
-        try:
-            async with self._client.blob(source, digest) as chunks:
-                await blobs.append(blob_upload, 0, chunks)
-            sealed = await blobs.seal(blob_upload, Digest.parse(digest))
-
-            async def publish(tx: Transaction) -> None:
-                await require_room_for(tx, key, digest, sealed.size, self._storage.limits)
-                await publish_upload(tx, key, upload, digest, sealed)
-
-            await store.run(publish)
-        except BaseException as error:
-            with contextlib.suppress(UploadUnknown):  # sealed already
-                await blobs.abort(blob_upload)
-            await store.run(lambda tx: end_upload(tx, key, upload))
-            if isinstance(error, DigestMismatch):
-                raise UpstreamUnavailable(f"the upstream sent other content than {digest}") from error
-            raise
+        await source.bring_blobs(key, [digest for digest in found if digest not in present])
 
     async def _publish(
         self, key: RepositoryKey, manifest: Manifest, fetched: FetchedManifest, digest: str, tags: list[str]
@@ -226,12 +227,6 @@ class PullThrough:
             await put_manifest(tx, repository, manifest, fetched.content, digest, tags, limits, from_upstream=True)
 
         await self._storage.store.run(put)
-
-
-def source_of(deployment: Deployment, rule: Rule, name: str) -> Source:
-    """Where a rule gets the repository `name` from; raises SecretNotFoundException when the settings have lost its secret."""
-    credential = None if rule.credential_arn is None else secret_of(deployment, rule.credential_arn)
-    return Source(endpoint_of(deployment, rule.url), rule.upstream_name(name), credential)
 
 
 def _seen(task: asyncio.Task[None]) -> None:

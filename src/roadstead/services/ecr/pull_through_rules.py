@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Row, delete, func, insert, select, update
 
-from roadstead.kernel.arn import Arn
-from roadstead.kernel.errors import NotImplementedByRoadstead
-from roadstead.kernel.settings import Credential, Deployment
 from roadstead.services.ecr.errors import (
     InvalidParameterException,
     PullThroughCacheRuleAlreadyExistsException,
     PullThroughCacheRuleNotFoundException,
-    SecretNotFoundException,
 )
 from roadstead.services.ecr.keys import RepositoryKey
 from roadstead.services.ecr.paging import ecr_page, refuse_page_of_named
 from roadstead.services.ecr.prefixes import ROOT, normal_prefix, prefixes_of, rest_of
+from roadstead.services.ecr.pull_through_sign_in import check_first_sign_in, check_sign_in
 from roadstead.services.ecr.quotas import check_quota
 from roadstead.services.ecr.requests import Response, named_registry_resource, registry_id
 from roadstead.services.ecr.tables import pull_through_rules, registry_of
-from roadstead.services.ecr.upstream_secrets import require_own_secret
-from roadstead.services.ecr.upstreams import named_registry
+from roadstead.services.ecr.upstreams import NamedRegistry, named_registry, registry_here
 from roadstead.services.operation import Context, operation
 from roadstead.store import Transaction
 
@@ -47,6 +42,7 @@ class Rule:
     url: str
     registry: str | None
     credential_arn: str | None
+    role_arn: str | None
     created_at: datetime
     updated_at: datetime
 
@@ -64,6 +60,7 @@ class Rule:
             "upstreamRegistry": self.registry,
             "registryId": registry,
             "credentialArn": self.credential_arn,
+            "customRoleArn": self.role_arn,
         }
         moments = {"createdAt": self.created_at, "updatedAt": self.updated_at}
         described: Response = {name: value for name, value in parts.items() if value is not None}
@@ -75,13 +72,11 @@ async def create_pull_through_cache_rule(ctx: Context, request: CreatePullThroug
     """Hold what another registry has below a prefix (API reference: CreatePullThroughCacheRule)."""
     account, prefix = registry_id(ctx, request), normal_prefix(request["ecrRepositoryPrefix"])
     named = named_registry(ctx.deployment, request["upstreamRegistryUrl"], request.get("upstreamRegistry"))
-    _refuse_role(request)
-    credential_arn = request.get("credentialArn")
-    if credential_arn is not None:
-        require_own_secret(account, ctx.region, credential_arn)
-        secret_of(ctx.deployment, credential_arn)
-    elif named.needs_credentials:
-        raise InvalidParameterException.at("credentialArn", f"credentials are required for {named.host}")
+    upstream_prefix = normal_prefix(request.get("upstreamRepositoryPrefix", ROOT))
+    if prefix == ROOT != upstream_prefix:
+        constraint = "a prefix upstream needs another ecrRepositoryPrefix than ROOT"
+        raise InvalidParameterException.at("upstreamRepositoryPrefix", constraint)
+    await check_first_sign_in(ctx, named, request)
     if await _row(ctx.tx, account, ctx.region, prefix) is not None:
         raise PullThroughCacheRuleAlreadyExistsException.of(account, prefix)
     mine = registry_of(pull_through_rules, account, ctx.region)
@@ -91,10 +86,11 @@ async def create_pull_through_cache_rule(ctx: Context, request: CreatePullThroug
     now = ctx.clock.now()
     rule = Rule(
         prefix=prefix,
-        upstream_prefix=normal_prefix(request.get("upstreamRepositoryPrefix", ROOT)),
+        upstream_prefix=upstream_prefix,
         url=named.host,
         registry=named.name,
-        credential_arn=credential_arn,
+        credential_arn=request.get("credentialArn"),
+        role_arn=request.get("customRoleArn") or None,
         created_at=now,
         updated_at=now,
     )
@@ -104,15 +100,16 @@ async def create_pull_through_cache_rule(ctx: Context, request: CreatePullThroug
 
 @operation("ecr:UpdatePullThroughCacheRule", resources=named_registry_resource)
 async def update_pull_through_cache_rule(ctx: Context, request: UpdatePullThroughCacheRuleRequestTypeDef) -> Response:
-    """Give a rule other credentials (API reference: UpdatePullThroughCacheRule)."""
+    """Give a rule other credentials or another role (API reference: UpdatePullThroughCacheRule)."""
     account, prefix = registry_id(ctx, request), normal_prefix(request["ecrRepositoryPrefix"])
-    await _require(ctx.tx, account, ctx.region, prefix)
-    _refuse_role(request)
+    rule = await _require(ctx.tx, account, ctx.region, prefix)
+    named = NamedRegistry(rule.url, rule.registry, here=registry_here(ctx.deployment, rule.url))
+    await check_sign_in(ctx, named, request)
     changes: dict[str, object] = {"updated_at": ctx.clock.now()}
     if "credentialArn" in request:
-        require_own_secret(account, ctx.region, request["credentialArn"])
-        secret_of(ctx.deployment, request["credentialArn"])
         changes["credential_arn"] = request["credentialArn"]
+    if request.get("customRoleArn"):
+        changes["custom_role_arn"] = request.get("customRoleArn")
     mine = registry_of(pull_through_rules, account, ctx.region) & (pull_through_rules.c.prefix == prefix)
     await ctx.tx.execute(update(pull_through_rules).where(mine).values(**changes))
     described = (await _require(ctx.tx, account, ctx.region, prefix)).describe(account, "updatedAt")
@@ -165,27 +162,6 @@ async def rule_for(tx: Transaction, key: RepositoryKey) -> Rule | None:
     return next((_rule(found[prefix]) for prefix in prefixes if prefix in found), None)
 
 
-def secret_of(deployment: Deployment, arn: str) -> Credential:
-    """The credentials that a `credentialArn` names; raises SecretNotFoundException.
-
-    Secrets Manager is not built: the settings have them by the secret's name, with or without the six characters that it adds.
-    """
-    name = Arn.parse(arn).resource.removeprefix("secret:")
-    secrets = deployment.pull_through.secrets
-    found = secrets.get(name) or secrets.get(name[:-7] if name[-7:-6] == "-" else name)
-    if found is None:
-        raise SecretNotFoundException.of(arn)
-    return found
-
-
-def _refuse_role(request: Mapping[str, object]) -> None:
-    """A role is for rules whose upstream is ECR, which is not built."""
-    if request.get("customRoleArn"):
-        raise NotImplementedByRoadstead(
-            "ecr: customRoleArn of pull through cache rules is not implemented by Roadstead."
-        )
-
-
 async def _row(tx: Transaction, account: str, region: str, prefix: str) -> Row[*tuple[object, ...]] | None:
     mine = registry_of(pull_through_rules, account, region) & (pull_through_rules.c.prefix == prefix)
     return (await tx.execute(select(pull_through_rules).where(mine))).one_or_none()
@@ -205,6 +181,7 @@ def _values(rule: Rule) -> dict[str, object]:
         "upstream_url": rule.url,
         "upstream_registry": rule.registry,
         "credential_arn": rule.credential_arn,
+        "custom_role_arn": rule.role_arn,
         "created_at": rule.created_at,
         "updated_at": rule.updated_at,
     }
@@ -217,6 +194,7 @@ def _rule(row: Row[*tuple[object, ...]]) -> Rule:
         url=row.upstream_url,
         registry=row.upstream_registry,
         credential_arn=row.credential_arn,
+        role_arn=row.custom_role_arn,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

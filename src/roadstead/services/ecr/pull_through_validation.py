@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from roadstead.services.ecr.errors import SecretNotFoundException
-from roadstead.services.ecr.pull_through import source_of
+from roadstead.services.ecr.keys import RepositoryKey
+from roadstead.services.ecr.pull_through import PullThrough
 from roadstead.services.ecr.pull_through_rules import Rule, require_rule
 from roadstead.services.ecr.requests import Response, named_registry_resource, registry_id
-from roadstead.services.ecr.upstream_client import UpstreamClient, UpstreamError
+from roadstead.services.ecr.upstream import UpstreamError
 from roadstead.services.operation import Context, Outside, operation
 
 if TYPE_CHECKING:
@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 async def _checked(outside: Outside, request: ValidatePullThroughCacheRuleRequestTypeDef) -> str | None:
     """Why the rule is of no use now, or None."""
-    async with outside.store.snapshot() as tx:
-        rule = await _rule(await outside.context(tx), request)
+    cache = outside.component(PullThrough)
     try:
-        await outside.component(UpstreamClient).check(source_of(outside.deployment, rule, f"{rule.prefix}/library"))
-    except (UpstreamError, SecretNotFoundException) as error:
+        async with outside.store.snapshot() as tx:
+            ctx = await outside.context(tx)
+            rule = await _rule(ctx, request)
+            key = RepositoryKey(registry_id(ctx, request), ctx.region, f"{rule.prefix}/library")
+            upstream = await cache.upstream_of(tx, rule, key)
+        await upstream.check()
+    except UpstreamError as error:
         return str(error)
     return None
 

@@ -89,6 +89,7 @@ pull_through_rules = Table(
     Column("upstream_url", String(2048), nullable=False),
     Column("upstream_registry", String(64)),
     Column("credential_arn", String(612)),
+    Column("custom_role_arn", String(2048)),
     Column("created_at", Timestamp, nullable=False),
     Column("updated_at", Timestamp, nullable=False),
 )

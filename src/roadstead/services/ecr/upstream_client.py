@@ -17,6 +17,13 @@ from yarl import URL
 from roadstead.kernel.clock import Clock
 from roadstead.kernel.settings import Credential, Upstream
 from roadstead.services.ecr.manifests import IMAGE_TYPES, INDEX_TYPES, MAX_MANIFEST_BYTES
+from roadstead.services.ecr.upstream import (
+    FetchedManifest,
+    UpstreamAccessDenied,
+    UpstreamNotFound,
+    UpstreamTooManyRequests,
+    UpstreamUnavailable,
+)
 
 _TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_connect=10, sock_read=60)
 _ACCEPT = ", ".join(sorted(IMAGE_TYPES | INDEX_TYPES))
@@ -25,26 +32,6 @@ _TOKEN_SECONDS = 60.0
 """What a token is good for when the answer does not say (the specification's own default)."""
 _REMEMBERED = 1000
 _CHUNK = 1024 * 1024
-
-
-class UpstreamError(Exception):
-    """The upstream did not give what was asked for; the text says why."""
-
-
-class UpstreamUnavailable(UpstreamError):
-    """It can't be reached, or has a fault of its own."""
-
-
-class UpstreamAccessDenied(UpstreamError):
-    """It does not let us."""
-
-
-class UpstreamTooManyRequests(UpstreamError):
-    """It wants us to ask less."""
-
-
-class UpstreamNotFound(UpstreamError):
-    """It does not have this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +46,6 @@ class Source:
     def scope(self) -> str:
         """What a token is asked for."""
         return f"repository:{self.name}:pull"
-
-
-@dataclass(frozen=True, slots=True)
-class FetchedManifest:
-    """A manifest as the upstream sent it."""
-
-    content: bytes
-    media_type: str | None
 
 
 class _Token(msgspec.Struct):

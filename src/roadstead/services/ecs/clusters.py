@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import String, Table, bindparam, delete, func, insert, literal_column, select, union_all, update
 
 from roadstead.access.resource import KeyValues, Named
 from roadstead.core.lifecycle.states import TaskStatus
@@ -61,14 +61,16 @@ def _in_cluster(table: Table, name: str):
 
 _COLUMNS = ClusterRecord.__slots__
 _CLUSTER = Lookup(select(*(clusters.c[each] for each in _COLUMNS)).where(*_in_cluster(clusters, "name")))
-_INSTANCES = Lookup(
-    select(func.count())
-    .select_from(container_instances)
-    .where(*_in_cluster(container_instances, "cluster"), container_instances.c.status != bindparam("inactive"))
+_INSTANCES = "instances"
+_COUNTS = Lookup(
+    union_all(
+        select(literal_column(f"'{_INSTANCES}'", String), func.count())
+        .select_from(container_instances)
+        .where(*_in_cluster(container_instances, "cluster"), container_instances.c.status != bindparam("inactive")),
+        select(tasks.c.last_status, func.count()).where(*_in_cluster(tasks, "cluster")).group_by(tasks.c.last_status),
+    )
 )
-_TASKS = Lookup(
-    select(tasks.c.last_status, func.count()).where(*_in_cluster(tasks, "cluster")).group_by(tasks.c.last_status)
-)
+"""How many instances a cluster has, and how many tasks of each status; in one statement, since the clients poll it."""
 
 
 def _new(ctx: Context, request: CreateClusterRequestTypeDef) -> Arn:
@@ -203,14 +205,15 @@ def _is(row: ClusterRecord):
 
 
 async def _counts(tx: Transaction, row: ClusterRecord) -> ClusterCounts:
-    instances = await tx.look_up(_INSTANCES, account=row.account, region=row.region, name=row.name, inactive=INACTIVE)
-    by_status = await tx.look_up(_TASKS, account=row.account, region=row.region, name=row.name)
-    counts = {TaskStatus(status): number for status, number in by_status}
+    found = await tx.look_up(_COUNTS, account=row.account, region=row.region, name=row.name, inactive=INACTIVE)
+    numbers = dict(found)
+    instances = numbers.pop(_INSTANCES)
+    counts = {TaskStatus(status): number for status, number in numbers.items()}
     pending = sum(counts.get(each, 0) for each in PENDING_STATUSES)
     running = counts.get(TaskStatus.RUNNING, 0)
     ended = counts.get(TaskStatus.STOPPED, 0)
     return ClusterCounts(
-        instances=instances[0][0],
+        instances=instances,
         running=running,
         pending=pending,
         stopping=sum(counts.values()) - running - pending - ended,

@@ -33,6 +33,7 @@ from roadstead.services.iam.oidc_providers import Provider, find_provider
 from roadstead.services.iam.oidc_urls import BadUrl, ProviderUrl, checked_url, provider_url
 from roadstead.services.iam.outbound_federation import ISSUERS, is_outbound_issuer, outbound_issuer
 from roadstead.services.iam.passwords import Passwords
+from roadstead.services.iam.service_linked_roles import ensure_linked_role, linked_role_arn
 from roadstead.services.iam.tag_rows import read_tags
 from roadstead.services.iam.user_mfa import use_mfa_code
 from roadstead.services.iam.uses import UseRecorder
@@ -57,11 +58,13 @@ __all__ = [
     "UseRecorder",
     "account_with_administrator",
     "checked_url",
+    "ensure_linked_role",
     "find_provider",
     "first_key",
     "identity_tags",
     "is_outbound_issuer",
     "issuer_client",
+    "linked_role_arn",
     "outbound_issuer",
     "pass_to_service",
     "provider_url",

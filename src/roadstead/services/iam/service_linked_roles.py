@@ -20,6 +20,7 @@ from roadstead.access.aws_managed import PREFIX
 from roadstead.access.resource import KeyValues, Named
 from roadstead.access.revisions import touch_account
 from roadstead.access.tables import attached_policies, roles
+from roadstead.kernel.arn import Arn
 from roadstead.kernel.ids import unique_id
 from roadstead.services.iam.entities import ROLE, SERVICE_ROLE_PATH, entity_arn, name_taken, named
 from roadstead.services.iam.errors import InvalidInputException, NoSuchEntityException
@@ -127,6 +128,30 @@ async def create_service_linked_role(ctx: Context, request: CreateServiceLinkedR
         raise InvalidInputException(
             f"Service role name {name} has been taken in this account, please try a different suffix."
         )
+    await _make(ctx, service, name, request.get("Description", ""))
+    made = await role_in_full(ctx, name)
+    del made["RoleLastUsed"]
+    return {"Role": made}
+
+
+def linked_role_arn(account: str, service: str) -> Arn:
+    """The role of a service (`pullthroughcache.ecr.amazonaws.com`) in an account, whether it is there or not."""
+    return entity_arn(account, "role", f"{SERVICE_ROLE_PATH}{service}/", LINKED_ROLES[service].name)
+
+
+async def ensure_linked_role(ctx: Context, service: str) -> None:
+    """Make a service's role in the caller's account unless it is there, for which the caller needs iam:CreateServiceLinkedRole.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/create-service-linked-role.html.
+    """
+    arn = linked_role_arn(ctx.account, service)
+    name = LINKED_ROLES[service].name
+    if await name_taken(ctx.tx, ctx.account, roles, roles.c.role_name, name) is None:
+        await ctx.authorise("iam:CreateServiceLinkedRole", [arn], {"iam:AWSServiceName": service})
+        await _make(ctx, service, name, "")
+
+
+async def _make(ctx: Context, service: str, name: str, description: str) -> None:
     await check_account_quota(ctx, "RolesPerAccount", roles)
     statement = {"Effect": "Allow", "Principal": {"Service": [service]}, "Action": ["sts:AssumeRole"]}
     await ctx.tx.execute(
@@ -136,7 +161,7 @@ async def create_service_linked_role(ctx: Context, request: CreateServiceLinkedR
             role_id=unique_id("AROA"),
             path=f"{SERVICE_ROLE_PATH}{service}/",
             trust_policy=msgspec.json.encode({"Version": "2012-10-17", "Statement": [statement]}).decode(),
-            description=request.get("Description", ""),
+            description=description,
             max_session_duration=DEFAULT_SESSION,
             created_at=ctx.clock.now(),
         )
@@ -146,13 +171,10 @@ async def create_service_linked_role(ctx: Context, request: CreateServiceLinkedR
             account=ctx.account,
             entity_kind="role",
             entity_name=name,
-            policy_arn=f"{PREFIX}{SERVICE_ROLE_PATH}{linked.policy}",
+            policy_arn=f"{PREFIX}{SERVICE_ROLE_PATH}{LINKED_ROLES[service].policy}",
         )
     )
     await touch_account(ctx.tx, ctx.account)
-    made = await role_in_full(ctx, name)
-    del made["RoleLastUsed"]
-    return {"Role": made}
 
 
 @operation("iam:DeleteServiceLinkedRole", resources=named(ROLE))

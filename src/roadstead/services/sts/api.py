@@ -7,12 +7,11 @@ from datetime import timedelta
 from typing import Literal
 
 from roadstead.access.sealing import Sealer
-from roadstead.access.sessions import issue_role_session
-from roadstead.core.policy.evaluate import Decision, trusts
+from roadstead.access.sessions import issue_session
 from roadstead.kernel.arn import Arn
 from roadstead.kernel.clock import Clock
-from roadstead.services.iam.api import role_by_arn
 from roadstead.services.sts.issuer_keys import IssuerKeys
+from roadstead.services.sts.service_sessions import NotAssumable, assumed_by_service
 from roadstead.services.sts.session_rights import check_credentials
 from roadstead.services.sts.token_keys import ALGORITHMS, TokenKeys
 from roadstead.store import Transaction
@@ -23,8 +22,10 @@ __all__ = [
     "TASKS_SERVICE",
     "TASK_SESSION",
     "IssuerKeys",
+    "NotAssumable",
     "TaskSessions",
     "TokenKeys",
+    "assumed_by_service",
     "check_credentials",
 ]
 
@@ -48,21 +49,18 @@ class TaskSessions:
         """
         del role_type  # both kinds of role trust the same service
         arn = Arn.parse(role_arn)
-        role = await role_by_arn(tx, arn)
-        if (
-            role is None
-            or trusts(role.trust_policy, "sts:AssumeRole", "Service", TASKS_SERVICE) is not Decision.ALLOWED
-        ):
+        try:
+            principal = await assumed_by_service(
+                tx,
+                arn,
+                TASKS_SERVICE,
+                session_name=task_arn.rsplit("/", 1)[-1],
+                now=self._clock.now(),
+                lasts=TASK_SESSION,
+            )
+        except NotAssumable:
             return None
-        now = self._clock.now()
-        session = issue_role_session(
-            self._sealer,
-            role=arn,
-            role_id=role.role_id,
-            session_name=task_arn.rsplit("/", 1)[-1],
-            now=now,
-            expires=now + TASK_SESSION,
-        )
+        session = issue_session(self._sealer, principal)
         return IAMRoleCredentials(
             credentials_id=str(uuid.uuid4()),
             role_arn=role_arn,

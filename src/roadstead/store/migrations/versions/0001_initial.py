@@ -9,7 +9,7 @@ revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
-fingerprint = "f1d8ea748e2e4c61"
+fingerprint = "1bc29621b5d41536"
 
 
 def upgrade() -> None:
@@ -276,6 +276,7 @@ def upgrade() -> None:
         sa.Column("upstream_url", sa.String(length=2048), nullable=False),
         sa.Column("upstream_registry", sa.String(length=64), nullable=True),
         sa.Column("credential_arn", sa.String(length=612), nullable=True),
+        sa.Column("custom_role_arn", sa.String(length=2048), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("account", "region", "prefix", name=op.f("pk_ecr_pull_through_rules")),
