@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from roadstead.access.sealing import Sealer
 from roadstead.services.ecr.blobs import Blob, RegistryStorage, blob_size, find_blob, is_blob_archived
-from roadstead.services.ecr.byte_quotas import require_room_for
+from roadstead.services.ecr.byte_quotas import require_room_for, require_room_to_seal
 from roadstead.services.ecr.collection import keep_for_push
 from roadstead.services.ecr.creation import create_on_push, has_create_on_push
 from roadstead.services.ecr.downloads import issue_ticket
@@ -168,6 +168,7 @@ async def complete_layer_upload(ctx: Context, request: CompleteLayerUploadReques
         try:
             if (await storage.blobs.upload_status(blob_upload)).size == 0:
                 raise EmptyUploadException.of(key, upload)
+            await require_room_to_seal(storage, key, digest, blob_upload)
             sealed = await storage.blobs.seal(blob_upload, Digest.parse(digest))
             await storage.store.run(lambda tx: _publish(tx, key, upload, digest, sealed, storage.limits))
         except DigestMismatch as error:
