@@ -25,6 +25,7 @@ from roadstead.services.ecr.api import (
     publish_upload,
     require_repository,
     require_room_for,
+    require_room_to_seal,
 )
 from roadstead.store import Transaction
 from roadstead.store.blobs import Digest, DigestMismatch, OffsetMismatch, UploadUnknown
@@ -160,6 +161,7 @@ def _limited(call: Call, start: int, span: Span | None = None) -> Body:
 
 async def _publish(call: Call, upload: str, blob_upload: str, digest: str) -> None:
     """Make what was uploaded the blob `digest`, and let the repository see it."""
+    await require_room_to_seal(call.backend.storage, call.key, digest, blob_upload)
     try:
         sealed = await call.blobs.seal(blob_upload, Digest.parse(digest))
     except DigestMismatch as error:

@@ -19,6 +19,7 @@ from roadstead.kernel.asgi import ANSWER, BODY_AT_HAND
 from roadstead.registry.http import RECEIVE_BODY, SEND_FILE, ClientGone, Sink
 from roadstead.registry.repeats import REPEAT
 from roadstead.server.combining import CombiningTransport
+from roadstead.server.lookout import lookout_of
 from roadstead.server.receiving import SHORTEST, BodySocket
 from roadstead.server.repeats import Name, Repeats
 from roadstead.server.sending import send_part
@@ -73,7 +74,8 @@ class PatientHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """A client connected: its first head is awaited."""
-        self._combining = CombiningTransport(transport, asyncio.get_running_loop())
+        self._combining = CombiningTransport(transport, self.loop)
+        self._lookout = lookout_of(self.loop)
         super().connection_made(self._combining)  # type: ignore[arg-type]
         if self.relay_keys is not None:
             self._begun = b""
@@ -81,6 +83,7 @@ class PatientHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of requests, and before the first of them perhaps a relay's header."""
+        self._lookout.came()
         if self._begun is not None:
             data = self._after_header(self._begun + data)
             if not data:
@@ -142,6 +145,11 @@ class PatientHttpProtocol(HttpToolsProtocol):
         """The request is whole."""
         self._is_within = False
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer is on its way."""
+        super().on_response_complete()
+        self._lookout.answered()
 
     def timeout_keep_alive_handler(self) -> None:
         """Nothing came for so long, unless it was answered without a task."""
@@ -297,6 +305,7 @@ class PatientHttpProtocol(HttpToolsProtocol):
             )
         self.server_state.total_requests += 1
         self._combining.write_now(again)
+        self._lookout.answered()
         return True
 
     def _remember(self, name: Name) -> None:

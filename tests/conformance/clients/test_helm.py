@@ -67,6 +67,24 @@ def test_build_metadata_in_a_version(helm: Client, registry: Registry, tmp_path:
     assert "version: 1.0.0+build.7\n" in helm("show", "chart", HTTP, f"{charts}/web", "--version", "1.0.0+build.7")
 
 
+def test_a_public_chart(helm: Client, registry: Registry, tmp_path: Path) -> None:
+    """Who signs in to the public registry pushes, everybody pulls."""
+    registry.create_public("shown/web")
+    charts, chart = f"oci://{registry.public_host}/{registry.alias}/shown", package(helm, tmp_path, "0.1.0")
+    assert "401" in helm.refused("push", HTTP, chart, charts)
+    password = registry.public_password
+    helm("registry", "login", HTTP, registry.public_host, "--username", "AWS", "--password-stdin", stdin=password)
+    helm("push", HTTP, chart, charts)
+    helm("registry", "logout", registry.public_host)
+    (tmp_path / "pulled").mkdir()
+    helm("pull", HTTP, f"{charts}/web", "--version", "0.1.0", "--destination", tmp_path / "pulled")
+    assert (tmp_path / "pulled" / chart.name).read_bytes() == chart.read_bytes()
+    assert "version: 0.1.0\n" in helm("show", "chart", HTTP, f"{charts}/web")
+    public = registry.server.client("ecr-public")
+    (detail,) = public.describe_images(repositoryName="shown/web")["imageDetails"]
+    assert (detail["imageTags"], detail["artifactMediaType"]) == (["0.1.0"], CHART_CONFIG)
+
+
 def test_who_is_logged_out_is_refused(helm: Client, registry: Registry, tmp_path: Path) -> None:
     registry.create("closed/web")
     helm("registry", "logout", registry.host)

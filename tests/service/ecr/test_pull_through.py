@@ -111,6 +111,14 @@ async def test_rules(both: Both) -> None:
         ("quay.io", "quay", None),
         ("ghcr.io", None, errors.InvalidParameterException),
         ("registry-1.docker.io", "docker-hub", errors.InvalidParameterException),
+        ("team7.azurecr.io", None, errors.InvalidParameterException),
+        ("registry.gitlab.com", "gitlab-container-registry", errors.InvalidParameterException),
+        ("cgr.dev", "chainguard", errors.InvalidParameterException),
+        ("azurecr.io", "azure-container-registry", errors.UnsupportedUpstreamRegistryException),
+        ("a.b.azurecr.io", None, errors.UnsupportedUpstreamRegistryException),
+        ("team7.azurecr.io.example.com", None, errors.UnsupportedUpstreamRegistryException),
+        ("gitlab.com", None, errors.UnsupportedUpstreamRegistryException),
+        ("cgr.dev", "gitlab-container-registry", errors.UnsupportedUpstreamRegistryException),
         ("quay.io", "k8s", errors.UnsupportedUpstreamRegistryException),
         ("registry.example.com", None, errors.UnsupportedUpstreamRegistryException),
         (f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com", "ecr", errors.InvalidParameterException),
@@ -126,6 +134,27 @@ async def test_which_upstreams_there_may_be(ecr: Harness, url: str, name: str | 
         return
     with pytest.raises(refused):
         await ecr.api("CreatePullThroughCacheRule", request)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("registry-1.docker.io", "docker-hub"),
+        ("ghcr.io", "github-container-registry"),
+        ("team7.azurecr.io", "azure-container-registry"),
+        ("registry.gitlab.com", "gitlab-container-registry"),
+        ("cgr.dev", "chainguard"),
+    ],
+)
+async def test_upstreams_that_want_credentials_are_known_by_their_hosts(both: Both, url: str, name: str) -> None:
+    created = await both.rule(upstreamRegistryUrl=f"https://{url}", credentialArn=SECRET)
+    assert (created["upstreamRegistryUrl"], created["upstreamRegistry"]) == (url, name)
+    (found,) = (await both.ecr.api("DescribePullThroughCacheRules", {}))["pullThroughCacheRules"]
+    assert (found["upstreamRegistry"], found["credentialArn"]) == (name, SECRET)
+    named = await both.rule(
+        ecrRepositoryPrefix="again", upstreamRegistryUrl=url, upstreamRegistry=name, credentialArn=SECRET
+    )
+    assert named["upstreamRegistry"] == name
 
 
 async def test_what_rules_are_refused(both: Both) -> None:
@@ -153,6 +182,22 @@ async def test_an_image_is_fetched_once_and_then_answered_from_here(both: Both) 
     assert repository["repositoryName"] == "cache/team/web"
     assert (await both.pull("none")).status == 404
     assert (await both.pull("v1", "elsewhere/team/web")).status == 404
+
+
+async def test_an_upstream_below_localhost_is_found_without_a_resolver(tmp_path: Path) -> None:
+    """As the public registry of a deployment beside this one is named, which plain Debian does not resolve."""
+    for name in ("upstream", "own"):
+        (tmp_path / name).mkdir()
+    async with running_registry(tmp_path / "upstream") as upstream, front(upstream) as facade:
+        await upstream.create_repository("team/web")
+        pushed = await upstream.push_image("team/web", "v1")
+        host = f"public.ecr.localhost:{facade.port}"
+        settings = PullThrough(upstreams={host: Upstream(f"http://{host}")})
+        async with running_registry(tmp_path / "own", settings={"pull_through": settings}) as ecr:
+            await ecr.api("CreatePullThroughCacheRule", {"ecrRepositoryPrefix": "cache", "upstreamRegistryUrl": host})
+            assert (await ecr.api("ValidatePullThroughCacheRule", {"ecrRepositoryPrefix": "cache"}))["isValid"]
+            pulled = await ecr.http("GET", "/v2/cache/team/web/manifests/v1")
+            assert (pulled.status, pulled.headers["docker-content-digest"]) == (200, pushed)
 
 
 async def test_a_prefix_upstream_takes_the_place_of_the_prefix_here(both: Both) -> None:

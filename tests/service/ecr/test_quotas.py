@@ -142,6 +142,29 @@ async def test_what_goes_makes_room(tmp_path: Path) -> None:
         assert (await ecr.http("POST", path, b"b" * 100)).status == 201
 
 
+async def test_an_upload_without_room_stays_until_there_is_some(tmp_path: Path) -> None:
+    """Clients try again after 429: they are told the same, and not that nobody knows their upload."""
+    async with limited(tmp_path, RepositoryBytes=100) as ecr:
+        present, content = await ecr.push_blob("web", b"a" * 100), b"b" * 100
+        begun = await ecr.http("POST", "/v2/web/blobs/uploads/")
+        sent = await ecr.http("PATCH", begun.headers["location"], content)
+        close = f"{sent.headers['location']}?digest={digest_of(content)}"
+        upload_id = (await ecr.api("InitiateLayerUpload", WEB))["uploadId"]
+        part = {"partFirstByte": 0, "partLastByte": 99, "layerPartBlob": b"c" * 100}
+        await ecr.api("UploadLayerPart", {**WEB, "uploadId": upload_id, **part})
+        complete = {**WEB, "uploadId": upload_id, "layerDigests": [digest_of(b"c" * 100)]}
+        for _ in range(2):
+            refused = await ecr.http("PUT", close)
+            assert (refused.status, refused.error) == (429, "TOOMANYREQUESTS")
+            assert "RepositoryBytes: 100" in refused.body.decode()
+            with pytest.raises(errors.LimitExceededException):
+                await ecr.api("CompleteLayerUpload", complete)
+        assert (await ecr.http("DELETE", f"/v2/web/blobs/{present}")).status == 202
+        assert (await ecr.http("PUT", close)).status == 201
+        assert (await ecr.http("DELETE", f"/v2/web/blobs/{digest_of(content)}")).status == 202
+        await ecr.api("CompleteLayerUpload", complete)
+
+
 async def test_rules_and_templates(tmp_path: Path) -> None:
     quotas = {"PullThroughCacheRules": 1, "RepositoryCreationTemplates": 1, "PullTimeUpdateExclusions": 1}
     async with running_registry(tmp_path, settings={"ecr_quotas": quotas}) as ecr:

@@ -69,6 +69,24 @@ def test_repositories_are_refused_as_on_aws(admin: Account) -> None:
     assert refusal(public.describe_image_tags, repositoryName="nope").code == "RepositoryNotFoundException"
 
 
+def test_a_logo_has_500_kilobytes_at_most(admin: Account) -> None:
+    public = api(admin)
+    public.create_repository(repositoryName="web")
+    largest = PNG.ljust(512_000, b"\0")
+    put = public.put_repository_catalog_data
+    url = put(repositoryName="web", catalogData={"logoImageBlob": largest})["catalogData"]["logoUrl"]
+    for refused in (
+        refusal(put, repositoryName="web", catalogData={"logoImageBlob": largest + b"\0"}),
+        refusal(public.create_repository, repositoryName="two", catalogData={"logoImageBlob": largest + b"\0"}),
+    ):
+        assert refused.code == "InvalidParameterException"
+        assert "logoImageBlob" in refused.message
+        assert "512000" in refused.message
+    served = admin.server.send("GET", url.partition(f":{admin.server.port}")[2], {})
+    assert (served.status, served.body) == (200, largest)
+    assert [each["repositoryName"] for each in public.describe_repositories()["repositories"]] == ["web"]
+
+
 @pytest.mark.parametrize("region", ["us-west-2", "eu-west-1"])
 def test_one_region_offers_it(region: str, admin: Account) -> None:
     elsewhere = admin.server.client("ecr-public", admin.keys, region=region)

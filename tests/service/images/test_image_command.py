@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from examples.oci_image import ImageSpec, Packed, pack, write_tar
 from tests.support import token_registry
 from tests.support.server import Account, Keys
+from tests.support.terminal import on_terminal
 from tests.support.token_registry import TokenRegistry
 
+from roadstead.cli.failure import CommandFailed
 from roadstead.images.archives.files import open_files
 from roadstead.images.archives.layout_source import LayoutSource
 from roadstead.images.commands import Caller, Format, copy_images, export_images, import_images
@@ -223,6 +229,56 @@ def test_the_command_line(admin: Account, calls: Calls, packed: Packed, capsys: 
     app(["image", "copy", "web:v1", "web:v2", *options], result_action="return_value")
     (detail,) = admin.ecr.describe_images(repositoryName="web")["imageDetails"]
     assert detail["imageTags"] == ["v1", "v2"]
+
+
+def test_the_bars_of_a_terminal(admin: Account, calls: Calls, packed: Packed, tmp_path: Path) -> None:
+    """One for each blob, drawn on a pseudo-terminal; what a pipe gets has none."""
+    command = [sys.executable, "-m", "roadstead", "image", "import", str(packed.directory)]
+    options = ["--create", "--endpoint-url", calls.endpoint, "--region", "us-east-1"]
+    environment = {**os.environ, "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
+    first = on_terminal([*command, "web:1", *options], environment)
+    assert first.status == 0, first.text
+    (detail,) = admin.ecr.describe_images(repositoryName="web")["imageDetails"]
+    assert (detail["imageDigest"], detail["imageTags"]) == (packed.digest, ["1"])
+    manifest = json.loads((packed.directory / "blobs" / "sha256" / packed.digest.removeprefix("sha256:")).read_text())
+    blobs = {part["digest"][:19] for part in (manifest["config"], *manifest["layers"])}
+    last = first.text.rpartition(f"/web:1 {packed.digest}\n")[2]
+    bars = {line.split()[0]: line for line in last.splitlines() if "━" in line}
+    assert bars.keys() == blobs
+    assert all(line.rstrip().endswith("done") for line in bars.values()), last
+    assert "3.1/3.1 MB" in last
+    assert re.search(r"\x1b\[\d*A", first.raw), "drawn over what was drawn before"
+
+    again = on_terminal([*command, "web:2", *options], environment)
+    assert again.status == 0, again.text
+    assert f"/web:2 {packed.digest}" in again.text
+    piped = subprocess.run(
+        [*command, "web:3", *options], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert f"/web:3 {packed.digest}" in piped.stderr
+    assert "\x1b" not in piped.stderr
+    assert "━" not in piped.stderr
+
+
+def test_outside_asks_the_host_itself(admin: Account, calls: Calls, packed: Packed, tmp_path: Path) -> None:
+    """A name of AWS's form leads to the deployment, and with `--outside` to whoever has that name."""
+    from roadstead.cli.app import app
+
+    options = ["--endpoint-url", calls.endpoint, "--region", "us-east-1"]
+    with token_registry.serve(packed.directory) as other:
+        source = f"{admin.id}.dkr.ecr.us-east-1.localhost:{other.port}/lib/web:v1"
+        for command in (["copy", source, "web:v1", "--create"], ["export", source, "--output", str(tmp_path / "out")]):
+            with pytest.raises(CommandFailed, match="404 NAME_UNKNOWN"):
+                app(["image", *command, *options], result_action="return_value")
+            assert other.asked == []
+            app(["image", *command, "--outside", *options], result_action="return_value")
+            assert other.asked
+            other.asked.clear()
+    (detail,) = admin.ecr.describe_images(repositoryName="web")["imageDetails"]
+    assert detail["imageDigest"] == packed.digest
+    with open_files(tmp_path / "out") as files:
+        (image,) = LayoutSource(files).images()
+    assert image.root.digest == packed.digest
 
 
 async def test_to_and_from_public_registries(admin: Account, calls: Calls, packed: Packed, tmp_path: Path) -> None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from roadstead.images.errors import NotThere, Refused, RegistryFailed
 from roadstead.images.registry.challenge import Challenge, read_challenge
 from roadstead.images.registry.places import Place, bare_host, is_loopback, require_private
+from roadstead.kernel.loopback import LoopbackResolver
 
 Authorization = Callable[[], Awaitable[str | None]]
 """Gives the Basic (or Bearer) header that a registry is asked with; None for an anonymous client."""
@@ -51,9 +50,8 @@ class Connection:
         self._local = is_loopback(bare_host(urlsplit(place.url).netloc))
 
     async def __aenter__(self) -> Connection:
-        resolver = _LoopbackResolver()
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=resolver, limit=16),
+            connector=aiohttp.TCPConnector(resolver=LoopbackResolver(), limit=16),
             timeout=_TIMEOUT,
             trust_env=not self._local,
             auto_decompress=False,
@@ -192,20 +190,3 @@ def wait(attempt: int, retry_after: str | None = None) -> float:
     if retry_after is not None and retry_after.isdecimal():
         return min(float(retry_after), _LONGEST_WAIT)
     return min(_FIRST_WAIT * 2**attempt, _LONGEST_WAIT) * (0.5 + random.random() / 2)  # noqa: S311 - no secret
-
-
-class _LoopbackResolver(AbstractResolver):
-    """Names below `localhost` are this machine (RFC 6761), also where its resolver does not know."""
-
-    def __init__(self) -> None:
-        self._other = aiohttp.ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        name = "127.0.0.1" if host.endswith(".localhost") else host
-        found = await self._other.resolve(name, port, family)
-        return [{**entry, "hostname": host} for entry in found]
-
-    async def close(self) -> None:
-        await self._other.close()

@@ -10,7 +10,7 @@ from roadstead.services.ecr.blobs import (
     link_blob,
     unlink_blob,
 )
-from roadstead.services.ecr.byte_quotas import require_room_for
+from roadstead.services.ecr.byte_quotas import require_room_for, require_room_to_seal
 from roadstead.services.ecr.collection import collect_garbage, keep_for_push
 from roadstead.services.ecr.content import (
     StoredManifest,
@@ -138,6 +138,7 @@ __all__ = [
     "refuse_run",
     "require_repository",
     "require_room_for",
+    "require_room_to_seal",
     "unlink_blob",
     "waiting_previews",
 ]

@@ -8,10 +8,25 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Select, func, select
 
+from roadstead.services.ecr.blobs import RegistryStorage
 from roadstead.services.ecr.keys import RepositoryKey
 from roadstead.services.ecr.quotas import RegistryLimits
 from roadstead.services.ecr.tables import blob_links, registry_of, within
 from roadstead.store import Transaction
+
+_NAMES = ("RepositoryBytes", "RegistryBytes")
+
+
+async def require_room_to_seal(storage: RegistryStorage, key: RepositoryKey, digest: str, blob_upload: str) -> None:
+    """Return when what an upload has got would fit as things are; raises LimitExceededException and UploadUnknown (store.blobs).
+
+    Asked before an upload is sealed, outside of a transaction: one that is refused stays, and the client that tries again is told the same, or finds
+    room by then. The last word is `require_room_for`'s.
+    """
+    if any(storage.limits[name] for name in _NAMES):
+        size = (await storage.blobs.upload_status(blob_upload)).size
+        async with storage.store.snapshot() as tx:
+            await require_room_for(tx, key, digest, size, storage.limits)
 
 
 async def require_room_for(tx: Transaction, key: RepositoryKey, digest: str, size: int, limits: RegistryLimits) -> None:
@@ -20,11 +35,11 @@ async def require_room_for(tx: Transaction, key: RepositoryKey, digest: str, siz
     Belongs into the transaction that lets the repository see the blob.
     """
     registry = registry_of(blob_links, key.account, key.region)
-    bounds = {
-        "RepositoryBytes": (key, within(blob_links, key), f"repository with name '{key.name}'"),
-        "RegistryBytes": ((key.account, key.region), registry, f"registry with id '{key.account}'"),
-    }
-    for name, (of, where, what) in bounds.items():
+    bounds = (
+        (key, within(blob_links, key), f"repository with name '{key.name}'"),
+        ((key.account, key.region), registry, f"registry with id '{key.account}'"),
+    )
+    for name, (of, where, what) in zip(_NAMES, bounds, strict=True):
         if limits[name] and not await _has(tx, where, digest):
             await limits.take(tx, name, of, _bytes(where), f"The {what} has no room for {size} bytes more", amount=size)
 

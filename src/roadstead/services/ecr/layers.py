@@ -18,7 +18,7 @@ from roadstead.services.ecr.blobs import (
     is_blob_archived,
     is_blob_in_use,
 )
-from roadstead.services.ecr.byte_quotas import require_room_for
+from roadstead.services.ecr.byte_quotas import require_room_for, require_room_to_seal
 from roadstead.services.ecr.collection import keep_for_push
 from roadstead.services.ecr.creation import create_on_push, has_create_on_push
 from roadstead.services.ecr.downloads import issue_ticket
@@ -203,6 +203,7 @@ async def complete_layer_upload(ctx: Context, request: CompleteLayerUploadReques
         try:
             if (await storage.blobs.upload_status(blob_upload)).size == 0:
                 raise EmptyUploadException.of(key, upload)
+            await require_room_to_seal(storage, key, digest, blob_upload)
             sealed = await storage.blobs.seal(blob_upload, Digest.parse(digest))
             await storage.store.run(lambda tx: _publish(tx, key, upload, digest, sealed, storage.limits))
         except DigestMismatch as error:

@@ -15,6 +15,7 @@ import msgspec
 from yarl import URL
 
 from roadstead.kernel.clock import Clock
+from roadstead.kernel.loopback import LoopbackResolver
 from roadstead.kernel.settings import Credential, Upstream
 from roadstead.services.ecr.manifests import IMAGE_TYPES, INDEX_TYPES, MAX_MANIFEST_BYTES
 from roadstead.services.ecr.upstream import (
@@ -160,7 +161,8 @@ class UpstreamClient:
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=_TIMEOUT, auto_decompress=False)
+            connector = aiohttp.TCPConnector(resolver=LoopbackResolver())
+            self._session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT, auto_decompress=False)
         return self._session
 
 

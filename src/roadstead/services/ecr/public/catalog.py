@@ -18,7 +18,6 @@ from roadstead.services.ecr.tables import catalog_data, place, within
 from roadstead.services.operation import Context
 from roadstead.store import Transaction
 
-MAX_LOGO_BYTES = 512_000
 LOGO_TYPES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 """How the content of a logo begins, and its media type."""
 
