@@ -59,7 +59,11 @@ class CombiningTransport:
     def flush(self) -> None:
         """Send what waits."""
         if self._held:
-            data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
-            self._held.clear()
-            self._size = 0
-            self._inner.write(data)
+            self._inner.write(self.take())
+
+    def take(self) -> bytes:
+        """What waits, for the caller to send."""
+        data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
+        self._held.clear()
+        self._size = 0
+        return data

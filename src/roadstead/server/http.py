@@ -22,7 +22,7 @@ from roadstead.server.combining import CombiningTransport
 from roadstead.server.lookout import lookout_of
 from roadstead.server.receiving import SHORTEST, BodySocket
 from roadstead.server.repeats import Name, Repeats
-from roadstead.server.sending import send_part
+from roadstead.server.sending import send_part, send_with_more
 from roadstead.server.shortcuts import LentCycle, answer, body_at_hand, borrowed
 from roadstead.server.turns import take_turn
 from roadstead.wire.relayed import SIGNATURE, BadRelayHeader, read_relay_header
@@ -232,11 +232,11 @@ class PatientHttpProtocol(HttpToolsProtocol):
     async def _send_file(self, lent: LentCycle, file: int, offset: int, count: int) -> None:
         """Send `count` bytes of an open file as the body of the answer that has begun, past all buffers. Raises ClientGone."""
         cycle = borrowed(lent)
-        await self._drain()
         # A descriptor of our own: the transport may close the other one meanwhile.
         socket = os.dup(self.transport.get_extra_info("socket").fileno())
         cycle.expected_content_length -= count
         try:
+            await self._send_ahead(socket, more=count > 0)
             while count:
                 if cycle.disconnected or self.transport.is_closing():
                     raise ClientGone
@@ -256,6 +256,16 @@ class PatientHttpProtocol(HttpToolsProtocol):
             raise
         finally:
             os.close(socket)
+
+    async def _send_ahead(self, socket: int, *, more: bool) -> None:
+        """Give the kernel what was written, to go out together with what follows if there is `more`: the client wakes up once."""
+        if more and not self.flow.write_paused and not self._combining.get_write_buffer_size():
+            written = self._combining.take()
+            written = written[send_with_more(socket, written) :]
+            if not written:
+                return
+            self._combining.write(written)
+        await self._drain()
 
     async def _drain(self) -> None:
         """Return when everything that was written is with the kernel."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 from collections.abc import Callable
 
 from roadstead.server.turns import CHUNK, STALL_MILLISECONDS, take_turn
@@ -16,23 +17,34 @@ PART = 1 << 20
 _PROBES = 128 * 1024
 
 
-async def send_part(socket: int, file: int, offset: int, count: int) -> int:
-    """Send bytes from `offset` on, `count` at most; returns how many.
+async def send_part(descriptor: int, file: int, offset: int, count: int) -> int:
+    """Send bytes from `offset` on, `count` at most, to a socket; returns how many.
 
     In this thread up to PART bytes that memory has, else in one that may wait for the disk. Raises BlockingIOError when the socket, which must not
     block, takes nothing now, EOFError where the file has no more, and ConnectionError.
     """
     if count <= PART and is_in_memory(file, offset, count):
-        sent = os.sendfile(socket, file, offset, count)
+        sent = os.sendfile(descriptor, file, offset, count)
         if not sent:
             raise EOFError("a file that is being sent has become shorter")
         return sent
-    return await take_turn(lambda goes_on: _send(socket, file, offset, count, goes_on))
+    return await take_turn(lambda goes_on: _send(descriptor, file, offset, count, goes_on))
 
 
-def _send(socket: int, file: int, offset: int, count: int, goes_on: Callable[[], bool]) -> int:
+def send_with_more(descriptor: int, data: bytes) -> int:
+    """Give the kernel bytes that are to go out with those that follow at once; returns how many it took. Raises ConnectionError."""
+    own = socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=descriptor)
+    try:
+        return own.send(data, socket.MSG_MORE) if data else 0
+    except BlockingIOError:
+        return 0
+    finally:
+        own.detach()
+
+
+def _send(descriptor: int, file: int, offset: int, count: int, goes_on: Callable[[], bool]) -> int:
     poll = select.poll()
-    poll.register(socket, select.POLLOUT)
+    poll.register(descriptor, select.POLLOUT)
     buffer = memoryview(bytearray(min(CHUNK, count)))
     sent = 0
     while sent < count and (goes_on() or not sent):
@@ -42,7 +54,7 @@ def _send(socket: int, file: int, offset: int, count: int, goes_on: Callable[[],
         done = 0
         while done < read:
             try:
-                done += os.write(socket, buffer[done:read])
+                done += os.write(descriptor, buffer[done:read])
             except BlockingIOError:
                 if not poll.poll(STALL_MILLISECONDS):
                     if sent + done:

@@ -15,7 +15,7 @@ import uvicorn
 
 from roadstead.registry.http import SEND_FILE, ClientGone
 from roadstead.server.http import PatientHttpProtocol
-from roadstead.server.sending import PART, is_in_memory, send_part
+from roadstead.server.sending import PART, is_in_memory, send_part, send_with_more
 from roadstead.server.serving import HttpServer
 
 SIZE = 24 << 20
@@ -109,9 +109,34 @@ def content(tmp_path: Path) -> Path:
 async def test_the_whole_file_comes_and_the_connection_goes_on(content: Path):
     expected = content.read_bytes()
     async with asking(Files(content)) as client:
-        for start in (0, 5, SIZE - 1):
+        for start in (0, 5, SIZE - 1, SIZE):
             await send(client, ASKED % start)
             assert await read_answer(client, SIZE - start) == expected[start:]
+
+
+async def test_the_head_comes_together_with_what_follows(content: Path):
+    expected = content.read_bytes()
+    async with asking(Files(content)) as client:
+        await send(client, ASKED % (SIZE - 9))
+        received = await asyncio.get_running_loop().sock_recv(client, 1 << 16)
+        assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert received.endswith(b"\r\n\r\n" + expected[-9:])
+
+
+def test_a_socket_that_is_full_takes_nothing_more():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        assert send_with_more(ours.fileno(), b"") == 0
+        assert send_with_more(ours.fileno(), b"head") == 4
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                ours.send(bytes(1 << 16))
+        assert send_with_more(ours.fileno(), b"head") == 0
+        assert theirs.recv(4) == b"head"
+        theirs.close()
+        with pytest.raises(ConnectionError):
+            send_with_more(ours.fileno(), b"head")
 
 
 async def test_requests_at_once_are_answered_in_their_order(content: Path):
