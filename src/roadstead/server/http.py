@@ -6,7 +6,6 @@ past the parser.
 from __future__ import annotations
 
 import asyncio
-import os
 import weakref
 from functools import partial
 from typing import Any, ClassVar, Protocol, cast
@@ -19,10 +18,10 @@ from roadstead.kernel.asgi import ANSWER, BODY_AT_HAND
 from roadstead.registry.http import RECEIVE_BODY, SEND_FILE, ClientGone, Sink
 from roadstead.registry.repeats import REPEAT
 from roadstead.server.combining import CombiningTransport
+from roadstead.server.file_answers import FileSender
 from roadstead.server.lookout import lookout_of
 from roadstead.server.receiving import SHORTEST, BodySocket
 from roadstead.server.repeats import Name, Repeats
-from roadstead.server.sending import send_part, send_with_more
 from roadstead.server.shortcuts import LentCycle, answer, body_at_hand, borrowed
 from roadstead.server.turns import take_turn
 from roadstead.wire.relayed import SIGNATURE, BadRelayHeader, read_relay_header
@@ -69,14 +68,13 @@ class PatientHttpProtocol(HttpToolsProtocol):
     """When a request was last answered that came before."""
     _head_timer: asyncio.TimerHandle | None = None
     _stall_timer: asyncio.TimerHandle | None = None
-    _room: asyncio.Future[None] | None = None
-    """Resolves when the socket takes more of a file, or the client is gone."""
 
     def connection_made(self, transport: Any) -> None:
         """A client connected: its first head is awaited."""
         self._combining = CombiningTransport(transport, self.loop)
         self._lookout = lookout_of(self.loop)
         super().connection_made(self._combining)  # type: ignore[arg-type]
+        self._files = FileSender(self._combining, self.flow, self.stall_seconds)
         if self.relay_keys is not None:
             self._begun = b""
         self._await_head()
@@ -117,7 +115,7 @@ class PatientHttpProtocol(HttpToolsProtocol):
         self._stop_timer()
         super().on_headers_complete()
         lent = weakref.ref(self.cycle)
-        self.scope[SEND_FILE] = partial(self._send_file, lent)  # type: ignore[literal-required]
+        self.scope[SEND_FILE] = partial(self._files.send, lent)  # type: ignore[literal-required]
         self.scope[ANSWER] = partial(answer, lent)  # type: ignore[literal-required]
         self.scope[BODY_AT_HAND] = partial(body_at_hand, lent)  # type: ignore[literal-required]
         length = self._length_of_large_body()
@@ -164,7 +162,7 @@ class PatientHttpProtocol(HttpToolsProtocol):
         self._is_lost = True
         self._stop_timer()
         self._stop_stall_timer()
-        self._go_on_sending()
+        self._files.go_on()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -228,71 +226,6 @@ class PatientHttpProtocol(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.on_message_complete()
-
-    async def _send_file(self, lent: LentCycle, file: int, offset: int, count: int) -> None:
-        """Send `count` bytes of an open file as the body of the answer that has begun, past all buffers. Raises ClientGone."""
-        cycle = borrowed(lent)
-        # A descriptor of our own: the transport may close the other one meanwhile.
-        socket = os.dup(self.transport.get_extra_info("socket").fileno())
-        cycle.expected_content_length -= count
-        try:
-            await self._send_ahead(socket, more=count > 0)
-            while count:
-                if cycle.disconnected or self.transport.is_closing():
-                    raise ClientGone
-                try:
-                    sent = await send_part(socket, file, offset, count)
-                except BlockingIOError:
-                    await self._wait_for_room(socket)
-                    continue
-                offset += sent
-                count -= sent
-                await asyncio.sleep(0)  # others have their turn
-        except ConnectionError as error:
-            self.transport.abort()
-            raise ClientGone from error
-        except EOFError:
-            self.transport.abort()
-            raise
-        finally:
-            os.close(socket)
-
-    async def _send_ahead(self, socket: int, *, more: bool) -> None:
-        """Give the kernel what was written, to go out together with what follows if there is `more`: the client wakes up once."""
-        if more and not self.flow.write_paused and not self._combining.get_write_buffer_size():
-            written = self._combining.take()
-            written = written[send_with_more(socket, written) :]
-            if not written:
-                return
-            self._combining.write(written)
-        await self._drain()
-
-    async def _drain(self) -> None:
-        """Return when everything that was written is with the kernel."""
-        self._combining.flush()
-        self._combining.set_write_buffer_limits(high=0)
-        try:
-            if self.flow.write_paused:
-                await self.flow.drain()
-        finally:
-            self._combining.set_write_buffer_limits()
-
-    async def _wait_for_room(self, socket: int) -> None:
-        self._room = self.loop.create_future()
-        try:
-            self.loop.add_writer(socket, self._go_on_sending)
-            async with asyncio.timeout(self.stall_seconds):
-                await self._room
-        except TimeoutError as error:
-            self._drop()
-            raise ClientGone from error
-        finally:
-            self.loop.remove_writer(socket)
-            self._room = None
-
-    def _go_on_sending(self) -> None:
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
 
     def _name(self, data: bytes) -> Name | None:
         """The name of a request that may come again, where nothing else is under way on this connection."""
