@@ -1,71 +1,85 @@
-"""What a host has that tests could leave behind or change: processes, mounts, cgroups, interfaces, routes, tables, settings."""
+"""What tests could leave behind on a host, or change there: processes that they started, routes and tables, settings, files.
+
+Others use the host too, another run of these tests among them. So processes are those that carry a mark of this run, and of the network
+only what names ours counts as new. What a deployment leaves in /run, mounts and control groups is `LiveDeployment.leftovers`.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
-_OURS = ("roadstead", "containerd", "runsc", "postgres", "distribution", "olareg", "versitygw", "dockerd")
+_MARK = "ROADSTEAD_TEST_RUN"
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-_SETTINGS = (
-    "/proc/sys/net/ipv4",
-    "/proc/sys/net/ipv4/conf/all",
-    "/proc/sys/net/ipv4/conf/default",
-    "/proc/sys/net/bridge",
-)
-_FILES = ("/etc/hosts", "/etc/resolv.conf", "/etc/passwd", "/etc/subuid")
+_SETTINGS = ("/proc/sys/net/ipv4", "/proc/sys/net/ipv4/conf/all", "/proc/sys/net/ipv4/conf/default")
+_FILES = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf")
+_NETWORK = ("ip -o link", "ip -4 route show table all", "ip rule", "nft list tables")
+_OURS = re.compile(r"roadstead|\brs-[0-9a-f]{6}\b|\b[a-z][0-9a-f]{6}[a-z2-7]{8}\b|unreachable")
+"""Our interfaces and tables, and what keeps packets of a VPC from leaving the host."""
 
 
-def traces() -> frozenset[str]:
-    """All of it, each a line that somebody can look for."""
-    return frozenset([*_processes(), *_mounts(), *_directories(), *_network(), *_settings()])
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """The host at a moment: values by the file that they are in, and lines about its network that name ours."""
+
+    values: Mapping[str, str]
+    network: frozenset[str]
+
+    @classmethod
+    def now(cls) -> HostState:
+        """As it is."""
+        return cls(dict(_values()), frozenset(_network()))
+
+    def differences(self, mark: str) -> list[str]:
+        """What has changed since, and the processes that carry the mark and still run."""
+        now = HostState.now()
+        changed = [
+            f"{name} is {now.values[name]!r} and was {value!r}"
+            for name, value in self.values.items()
+            if now.values.get(name, value) != value
+        ]
+        return [*changed, *sorted(now.network - self.network), *marked(mark)]
 
 
-def differences(before: frozenset[str]) -> list[str]:
-    """What is there now and was not, and what was there and is not; that a process ended is no difference."""
-    now = traces()
-    gone = [line for line in before - now if not line.startswith("process ")]
-    return sorted([*(f"new: {line}" for line in now - before), *(f"gone: {line}" for line in gone)])
+def mark_processes() -> str:
+    """Have every process that this one starts from now on carry a mark, which is returned."""
+    mark = f"{_MARK}={uuid4().hex}"
+    os.environ[_MARK] = mark.partition("=")[2]
+    return mark
 
 
-def _processes() -> Iterator[str]:
+def marked(mark: str) -> list[str]:
+    """The processes that carry a mark, but for those that have ended and wait to be reaped."""
+    found: list[str] = []
     for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):  # it ended
-            if entry.name.isdecimal():
-                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-                program = " ".join(words[:4])  # python -m roadstead server
-                if any(name in program for name in _OURS) and "pytest" not in program and "\n" not in program:
-                    yield f"process {entry.name}: {' '.join(words)[:200]}"
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            if entry.name.isdecimal() and mark.encode() in (entry / "environ").read_bytes().split(b"\0"):
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                found.append(f"process {entry.name}: {command[:300]}")
+    return found
 
 
-def _mounts() -> Iterator[str]:
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        yield f"mount {line.split()[4]}"
-
-
-def _directories() -> Iterator[str]:
-    for path in Path("/run").glob("roadstead*"):
-        yield f"directory {path}"
-    for path in Path("/sys/fs/cgroup").rglob("*roadstead*"):
-        yield f"cgroup {path}"
+def _values() -> Iterator[tuple[str, str]]:
+    for folder in _SETTINGS:
+        for file in Path(folder).glob("*"):
+            with contextlib.suppress(OSError):  # a folder, or nobody may read it
+                yield str(file), file.read_text().strip()
+    for name in _FILES:
+        with contextlib.suppress(FileNotFoundError):
+            yield name, Path(name).read_text()
 
 
 def _network() -> Iterator[str]:
-    for path in Path("/sys/class/net").iterdir():
-        yield f"interface {path.name}"
-    for command in ("ip route show table all", "ip rule", "nft list tables", "ip netns list"):
+    for command in _NETWORK:
+        if command.startswith("nft") and os.geteuid():
+            continue
         done = subprocess.run(command.split(), env={"PATH": _PATH}, capture_output=True, text=True, check=True)
         for line in done.stdout.splitlines():
-            yield f"{command}: {line.strip()}"
-
-
-def _settings() -> Iterator[str]:
-    for folder in _SETTINGS:
-        for file in Path(folder).glob("*"):
-            with contextlib.suppress(OSError):  # can't be read by anybody, or a folder
-                yield f"{file} = {file.read_text().strip()}"
-    for name in _FILES:
-        with contextlib.suppress(FileNotFoundError):
-            yield f"{name}: {Path(name).read_text()}"
+            if _OURS.search(line):
+                yield f"{command}: {line.strip()}"
