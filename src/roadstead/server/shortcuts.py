@@ -20,7 +20,7 @@ LentCycle = Callable[[], RequestResponseCycle | None]
 
 _UNFIT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n")
 """What no line of a head may hold (RFC 9110, 5.5), but for its own end."""
-_CLOSE = (b"connection", b"close")
+_CLOSES = re.compile(rb"(?:^|\n)connection:[^\r]*\bclose\b", re.IGNORECASE)
 
 
 class ServerLines:
@@ -81,7 +81,7 @@ async def answer(lent: LentCycle, status: int, headers: Headers, body: bytes) ->
         body = b""
     elif (b"content-length", b"%d" % len(body)) not in headers:
         raise RuntimeError("an answer is not of the length that its head says")
-    if _CLOSE in headers:
+    if _CLOSES.search(lines) is not None:
         cycle.keep_alive = False
     elif not cycle.keep_alive:
         lines += b"connection: close\r\n"

@@ -39,8 +39,8 @@ class Ran:
         (
             "ecr.md",
             [
-                *('"latest"', '"v1"', '"stage"', "what was tested", '"AVAILABLE"', '"imageTag": "report"'),
-                *("v1 stays what it was", '"application/vnd.example.report"', ":role/scanner"),
+                *('"latest"', '"v1"', '"stage"', '"AVAILABLE"', '"imageTag": "report"', "v1 stays what it was"),
+                *('"application/vnd.example.report"', "what was tested", ":role/scanner"),
                 *("profile roadstead-team-red", "denied", "team red is not let in yet", "111122223333"),
                 *("team red has the image", "denied", "team red is not let in any more", '"V2"'),
                 *('"DISABLED"', "done (", '"ENABLED"', "already there (", "team/mounted:v1"),

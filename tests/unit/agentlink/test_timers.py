@@ -194,9 +194,9 @@ class Overheard(AcsEdge):
 async def test_a_server_drops_an_agent_that_acknowledges_nothing(
     server: LiveServer, agent: LiveAgent, instance: str
 ) -> None:
-    server.acs = Overheard(server, heartbeat=0.2, silence=1.0)
+    server.acs = Overheard(server, heartbeat=0.2, silence=2.5)
     async with connect_link(acs_url(server, instance), keys(server), "us-east-1") as connection:
-        for _ in range(8):  # together they take longer than the silence that the server bears
+        for _ in range(15):  # together they take longer than the silence that the server bears
             beat = await read(connection, acs.HeartbeatMessage)
             await connection.send(acs.TO_SERVER.encode(acs.HeartbeatAckRequest(message_id=beat.message_id)))
         assert not any(isinstance(each, acs.CloseMessage) for each in server.acs.said)
