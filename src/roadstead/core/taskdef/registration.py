@@ -42,6 +42,7 @@ _KEPT = (
     "ephemeralStorage",
     "runtimePlatform",
     "enableFaultInjection",
+    "trustedExecutionConfiguration",
 )
 _HEALTH_DEFAULTS = {"interval": 30, "timeout": 5, "retries": 3}
 

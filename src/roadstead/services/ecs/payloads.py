@@ -36,6 +36,12 @@ from roadstead.wire.task import (
 RoleType = Literal["TaskApplication", "TaskExecution"]
 ROLE_TYPES: tuple[RoleType, ...] = ("TaskApplication", "TaskExecution")
 Shape = dict[str, Any]
+_VOLUME_TYPES = {
+    "efsVolumeConfiguration": "efs",
+    "fsxWindowsFileServerVolumeConfiguration": "fsxWindowsFileServer",
+    "s3filesVolumeConfiguration": "s3files",
+    "configuredAtLaunch": "ebs",
+}
 
 
 class CredentialsIssuer(Protocol):
@@ -157,6 +163,10 @@ async def _interfaces(tx: Transaction, row: TaskRecord) -> tuple[ElasticNetworkI
 
 
 def _volume(given: Shape) -> Volume:
+    """A volume of a kind that is not built goes out by its type alone, for the agent to refuse: never as a directory of the host."""
+    for member, kind in _VOLUME_TYPES.items():
+        if given.get(member):
+            return Volume(name=given["name"], type=kind)
     docker: Shape | None = given.get("dockerVolumeConfiguration")
     if docker is None:
         source = inner(given, "host").get("sourcePath") or ""

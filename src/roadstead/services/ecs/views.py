@@ -150,7 +150,6 @@ def task_view(row: TaskRecord, definition: TaskDefinitionRecord | None, tags: Ta
             stoppedAt=state.stopped_at,
             stopCode=state.stop_code.value if state.stop_code else None,
             stoppedReason=state.stopped_reason,
-            ephemeralStorage={"sizeInGiB": spec.ephemeral_storage} if spec.ephemeral_storage else None,
         ),
     }
 

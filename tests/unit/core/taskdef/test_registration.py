@@ -147,6 +147,37 @@ AWSLOGS = {"logDriver": "awslogs", "options": {"awslogs-group": "g", "awslogs-re
             fargate(stopTimeout=121),
             "Tasks using the Fargate launch type must have a container stop timeout of less than 120 seconds.",
         ),
+        *(
+            (fargate(linuxParameters={member: value}), f"Fargate compatible task definitions do not support {member}")
+            for member, value in {
+                "devices": [{"hostPath": "/dev/fuse"}],
+                "sharedMemorySize": 64,
+                "tmpfs": [{"containerPath": "/t", "size": 1}],
+                "maxSwap": 64,
+                "swappiness": 1,
+            }.items()
+        ),
+        (
+            fargate(linuxParameters={"capabilities": {"add": ["NET_ADMIN"]}}),
+            "Fargate compatible task definitions support only SYS_PTRACE in capabilities add",
+        ),
+        (
+            fargate(dockerSecurityOptions=["no-new-privileges"]),
+            "Fargate compatible task definitions do not support dockerSecurityOptions",
+        ),
+        (
+            fargate(resourceRequirements=[{"type": "GPU", "value": "1"}]),
+            "Tasks using the Fargate launch type do not support GPU resource requirements.",
+        ),
+        ({**FARGATE, "ipcMode": "none"}, "Tasks using the Fargate launch type do not support ipcMode."),
+        (
+            {**FARGATE, "placementConstraints": [{"type": "memberOf", "expression": "x == y"}]},
+            "Fargate compatible task definitions do not support placementConstraints",
+        ),
+        (
+            {**FARGATE, "volumes": [{"name": "v", "dockerVolumeConfiguration": {"scope": "task"}}]},
+            "Fargate compatible task definitions do not support dockerVolumeConfiguration",
+        ),
         (fargate(privileged=True), "Fargate compatible task definitions do not support privileged"),
         (
             fargate(logConfiguration={"logDriver": "syslog"}),
@@ -165,6 +196,22 @@ def test_refusals(request_: Shape, message: str) -> None:
     with pytest.raises(InvalidTaskDefinition) as caught:
         registered(request)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "named"),
+    [
+        ("links", ["side"], "Links are"),
+        ("hostname", "h", "Hostname is"),
+        ("dnsServers", ["10.0.0.2"], "DNS servers are"),
+        ("dnsSearchDomains", ["x"], "DNS search domains are"),
+        ("extraHosts", [{"hostname": "x", "ipAddress": "10.0.0.1"}], "Extra hosts are"),
+        ("disableNetworking", True, "Disable Networking is"),
+    ],
+)
+def test_what_containers_that_share_an_interface_can_not_have(member: str, value: object, named: str) -> None:
+    with pytest.raises(InvalidTaskDefinition, match=f"{named} not supported .*when networkMode=awsvpc"):
+        registered(fargate(**{member: value}))
 
 
 def test_a_port_can_be_mapped_once() -> None:
