@@ -28,6 +28,8 @@ class Connection:
         self.protocol = Protocol(config, self.state, {})
         self.written: list[bytes] = []
         self.closed = False
+        self.successor: Any = None
+        """Who has the connection after an upgrade."""
         self._address = address
         self.protocol.connection_made(self)
 
@@ -42,6 +44,9 @@ class Connection:
 
     def close(self) -> None:
         self.closed = True
+
+    def set_protocol(self, protocol: Any) -> None:
+        self.successor = protocol
 
     def pause_reading(self) -> None: ...
 

@@ -15,4 +15,4 @@ BodyAtHand = Callable[[], bytes | None]
 ANSWER = "roadstead.answer"
 """Where the scope of a request has an `Answer`."""
 Answer = Callable[[int, Sequence[tuple[bytes, bytes]], bytes], Awaitable[None]]
-"""Sends a whole answer: its status, its headers, the length of the body among them, and the body, which to HEAD does not go out."""
+"""Sends a whole answer: its status, its headers, `content-length` among them, and the body, which to HEAD does not go out."""

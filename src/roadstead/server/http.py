@@ -6,11 +6,13 @@ past the parser.
 from __future__ import annotations
 
 import asyncio
+import sys
 import weakref
 from functools import partial
 from typing import Any, ClassVar, Protocol, cast
 
 import httptools
+import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from roadstead.access.arrival import VPC
@@ -25,6 +27,8 @@ from roadstead.server.repeats import Name, Repeats
 from roadstead.server.shortcuts import LentCycle, answer, body_at_hand, borrowed
 from roadstead.server.turns import take_turn
 from roadstead.wire.relayed import SIGNATURE, BadRelayHeader, read_relay_header
+
+_log = structlog.get_logger("http")
 
 
 class RelayKeys(Protocol):
@@ -61,6 +65,8 @@ class PatientHttpProtocol(HttpToolsProtocol):
     """Whether a request has begun and not ended."""
     _lacks_head = True
     """Whether a request's head is awaited, or the rest of one."""
+    _unanswered = 0
+    """Requests that have begun and not been answered."""
     _is_lost = False
     _unwanted = 0
     """Bytes of a body that are still to come, and to be thrown away."""
@@ -114,7 +120,12 @@ class PatientHttpProtocol(HttpToolsProtocol):
         self._lacks_head = False
         self._stop_timer()
         super().on_headers_complete()
-        lent = weakref.ref(self.cycle)
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is None or cycle.scope is not self.scope:
+            return  # it asks for a websocket, whose protocol takes over
+        self._unanswered += 1
+        self._lookout.begun()
+        lent = weakref.ref(cycle)
         self.scope[SEND_FILE] = partial(self._files.send, lent)  # type: ignore[literal-required]
         self.scope[ANSWER] = partial(answer, lent)  # type: ignore[literal-required]
         self.scope[BODY_AT_HAND] = partial(body_at_hand, lent)  # type: ignore[literal-required]
@@ -147,7 +158,15 @@ class PatientHttpProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """An answer is on its way."""
         super().on_response_complete()
-        self._lookout.answered()
+        self._unanswered -= 1
+        self._lookout.ended()
+
+    def send_400_response(self, msg: str) -> None:
+        """What the parser refuses; a fault of ours looks like that to uvicorn, and is told in the log."""
+        error = sys.exception()
+        if isinstance(error, httptools.HttpParserCallbackError):
+            _log.error("a request could not be taken", exc_info=error.__context__ or error)
+        super().send_400_response(msg)
 
     def timeout_keep_alive_handler(self) -> None:
         """Nothing came for so long, unless it was answered without a task."""
@@ -160,6 +179,8 @@ class PatientHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
         self._is_lost = True
+        self._lookout.gone(self._unanswered)
+        self._unanswered = 0
         self._stop_timer()
         self._stop_stall_timer()
         self._files.go_on()
@@ -247,8 +268,9 @@ class PatientHttpProtocol(HttpToolsProtocol):
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
         self.server_state.total_requests += 1
+        self._lookout.begun()
         self._combining.write_now(again)
-        self._lookout.answered()
+        self._lookout.ended()
         return True
 
     def _remember(self, name: Name) -> None:

@@ -14,25 +14,37 @@ from weakref import WeakKeyDictionary
 
 
 class Lookout:
-    """That of one event loop, told of every answer and of whatever comes from a client."""
+    """That of one event loop, told of the requests on all its connections and of whatever comes from a client."""
 
     seconds: ClassVar[float] = 100e-6
     """How long a look lasts at most. A client on this host that computes little in between is heard from in half of that."""
-    most_left_out: ClassVar[int] = 256
-    """Answers without a look, at most, before the next one is tried: what looking in vain costs stays below a microsecond an answer."""
+    most_doublings: ClassVar[int] = 8
+    """After so many looks in vain, and any more, 256 answers go without: what looking in vain costs stays below half a microsecond an answer."""
 
-    __slots__ = ("_came", "_in_vain", "_left_out", "_looking", "_loop", "_until")
+    __slots__ = ("_came", "_in_vain", "_left_out", "_looking", "_loop", "_under_way", "_until")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._under_way = 0
         self._looking = False
         self._came = False
         self._until = 0.0
         self._in_vain = 0
         self._left_out = 0
 
-    def answered(self) -> None:
-        """An answer went out: the next request may be near."""
+    def begun(self) -> None:
+        """A request is under way: while there is any, the processor is for those who work on it."""
+        self._under_way += 1
+
+    def gone(self, count: int) -> None:
+        """So many requests will not be answered, as their client is gone."""
+        self._under_way -= count
+
+    def ended(self) -> None:
+        """A request is answered: the next one may be near."""
+        self._under_way -= 1
+        if self._under_way:
+            return
         if self._left_out:
             self._left_out -= 1
             return
@@ -43,20 +55,21 @@ class Lookout:
             self._loop.call_soon(self._look)
 
     def came(self) -> None:
-        """Something came."""
-        self._came = True
+        """Something came: if that was looked for, looking pays off."""
+        if self._looking:
+            self._came = True
+            self._in_vain = 0
 
     def _look(self) -> None:
         """While this is in the loop's queue, the loop asks the kernel for news without waiting for any."""
         if self._came:
             self._looking = False
-            self._in_vain = 0
         elif time.perf_counter() < self._until:
             self._loop.call_soon(self._look)
         else:
             self._looking = False
-            self._in_vain += 1
-            self._left_out = min(2**self._in_vain, self.most_left_out)
+            self._in_vain = min(self._in_vain + 1, self.most_doublings)
+            self._left_out = 2**self._in_vain
 
 
 _lookouts: WeakKeyDictionary[asyncio.AbstractEventLoop, Lookout] = WeakKeyDictionary()

@@ -77,12 +77,14 @@ async def answer(lent: LentCycle, status: int, headers: Headers, body: bytes) ->
     lines = lines_of(headers)
     if _UNFIT.search(lines) is not None or lines.count(b"\r\n") != len(headers):
         raise RuntimeError("a header holds what no header may")
+    if cycle.scope["method"] == "HEAD" or status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+        body = b""
+    elif (b"content-length", b"%d" % len(body)) not in headers:
+        raise RuntimeError("an answer is not of the length that its head says")
     if _CLOSE in headers:
         cycle.keep_alive = False
     elif not cycle.keep_alive:
         lines += b"connection: close\r\n"
-    if cycle.scope["method"] == "HEAD" or status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
-        body = b""
     cycle.response_started = True
     cycle.waiting_for_100_continue = False
     data = b"".join((STATUS_LINE[status], _server_lines.of(cycle.default_headers), lines, b"\r\n", body))

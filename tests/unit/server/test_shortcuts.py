@@ -76,6 +76,14 @@ async def test_a_header_cannot_bring_another_one(value: bytes):
         assert b"x-name" not in written
 
 
+@pytest.mark.parametrize("headers", [[], [(b"content-length", b"1")], [(b"content-length", b"3")]])
+async def test_an_answer_is_as_long_as_it_says(headers: list[tuple[bytes, bytes]]):
+    async with connected(answering(200, headers, b"ok")) as client:
+        written = b"".join(await client.ask(GET))
+        assert written.startswith(b"HTTP/1.1 500 ")
+        assert client.closed
+
+
 async def test_a_slow_reader_is_waited_for():
     async with connected(answering(*OK)) as client:
         client.protocol.pause_writing()
