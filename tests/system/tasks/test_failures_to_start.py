@@ -106,9 +106,13 @@ def test_what_is_not_built_is_refused_before_there_is_a_task(bench: Bench) -> No
     assert refused.value.response["Error"]["Code"] == "NotImplemented"
 
 
-def test_a_log_option_that_is_not_built(bench: Bench) -> None:
-    task = bench.run(script("true", logConfiguration=logging(awslogs_multiline_pattern="^x")))
-    failed(task, begins="ResourceInitializationError: ", holds=["awslogs-multiline-pattern", "not supported"])
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"awslogs_multiline_pattern": "^x"}, "awslogs-multiline-pattern"), ({"mode": "blocking"}, "mode=blocking")],
+)
+def test_a_log_option_that_is_not_built(bench: Bench, options: dict[str, str], named: str) -> None:
+    task = bench.run(script("true", logConfiguration=logging(**options)))
+    failed(task, begins="ResourceInitializationError: ", holds=[named, "not supported"])
 
 
 def test_a_role_that_does_not_trust_tasks(bench: Bench) -> None:
