@@ -10,6 +10,7 @@ from tests.support.pool import FARGATE, TRUST, Pool, awsvpc, register_instance, 
 
 from roadstead.kernel.errors import NotImplementedByRoadstead
 from roadstead.services.ecs.launch import CAPACITY_UNAVAILABLE
+from roadstead.services.ecs.payloads import volume_payload
 
 
 async def prepared(cloud: Cloud, **definition: Any) -> tuple[Caller, Pool]:
@@ -106,6 +107,23 @@ async def test_what_the_agent_decides_reaches_it(cloud: Cloud) -> None:
     assert (sent.task.pid_mode, sent.task.ipc_mode) == ("task", "none")
     [told] = sent.task.containers[0].environment_files
     assert (told.type, told.value) == ("s3", "arn:aws:s3:::bucket/app.env")
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "kind"),
+    [
+        ("efsVolumeConfiguration", {"fileSystemId": "fs-1"}, "efs"),
+        ("fsxWindowsFileServerVolumeConfiguration", {"fileSystemId": "fs-1"}, "fsxWindowsFileServer"),
+        ("s3filesVolumeConfiguration", {"fileSystemArn": "arn"}, "s3files"),
+        ("configuredAtLaunch", True, "ebs"),
+        ("dockerVolumeConfiguration", {"scope": "task"}, "docker"),
+        ("host", {"sourcePath": "/data"}, "host"),
+    ],
+)
+def test_a_volume_never_becomes_one_of_another_kind(member: str, value: object, kind: str) -> None:
+    """Also of a task that an older server let start: its agent refuses what it has no volume for."""
+    made = volume_payload({"name": "data", member: value})
+    assert (made.name, made.type, made.host is not None) == ("data", kind, kind == "host")
 
 
 async def test_what_a_task_is_told_of_itself(cloud: Cloud) -> None:

@@ -76,7 +76,7 @@ def _check_container(container: Shape) -> None:
             f"Tasks using the Fargate launch type must have a container stop timeout of less than {MAX_STOP_TIMEOUT} seconds."
         )
     linux = inner(container, "linuxParameters")
-    for member in ("devices", "sharedMemorySize", "tmpfs", "maxSwap", "swappiness"):
+    for member in ("devices", "sharedMemorySize", "maxSwap", "swappiness"):
         if linux.get(member):
             raise InvalidTaskDefinition(_UNSUPPORTED.format(member))
     added: list[str] = inner(linux, "capabilities").get("add") or []

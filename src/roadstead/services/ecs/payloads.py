@@ -128,7 +128,7 @@ def _task(payloads: Payloads, row: TaskRecord, definition: TaskDefinitionRecord)
             )
             for each in containers(effective)
         ),
-        "volumes": tuple(_volume(each) for each in effective.get("volumes") or ()),
+        "volumes": tuple(volume_payload(each) for each in effective.get("volumes") or ()),
         "cpu": int(effective["cpu"]) / 1024 if effective.get("cpu") else 0.0,
         "memory": int(effective["memory"]) if effective.get("memory") else 0,
         "pid_mode": effective.get("pidMode") or "",
@@ -162,7 +162,7 @@ async def _interfaces(tx: Transaction, row: TaskRecord) -> tuple[ElasticNetworkI
     )
 
 
-def _volume(given: Shape) -> Volume:
+def volume_payload(given: Shape) -> Volume:
     """A volume of a kind that is not built goes out by its type alone, for the agent to refuse: never as a directory of the host."""
     for member, kind in _VOLUME_TYPES.items():
         if given.get(member):

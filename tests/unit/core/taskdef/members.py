@@ -45,7 +45,7 @@ CONTAINER = {
     "linuxParameters.devices": FARGATE_REFUSES,
     "linuxParameters.initProcessEnabled": "unit/agent/runtime/test_pure_parts.py::test_privileged_and_init",
     "linuxParameters.sharedMemorySize": FARGATE_REFUSES,
-    "linuxParameters.tmpfs": FARGATE_REFUSES,
+    "linuxParameters.tmpfs": f"{SETTINGS}a_mount_in_memory_has_its_size",
     "linuxParameters.maxSwap": FARGATE_REFUSES,
     "linuxParameters.swappiness": FARGATE_REFUSES,
     "secrets": f"{FAILURES}what_the_agent_refuses_in_words",

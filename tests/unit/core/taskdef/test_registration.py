@@ -173,7 +173,6 @@ AWSLOGS = {"logDriver": "awslogs", "options": {"awslogs-group": "g", "awslogs-re
             for member, value in {
                 "devices": [{"hostPath": "/dev/fuse"}],
                 "sharedMemorySize": 64,
-                "tmpfs": [{"containerPath": "/t", "size": 1}],
                 "maxSwap": 64,
                 "swappiness": 1,
             }.items()
