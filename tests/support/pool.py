@@ -14,6 +14,7 @@ from roadstead.wire.task import IAMRoleCredentials
 
 HOST = "host-1"
 TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}'
+PLATFORM = {"ecs.cpu-architecture": "x86_64", "ecs.os-type": "linux"}
 FARGATE = {
     "family": "web",
     "requiresCompatibilities": ["FARGATE"],
@@ -93,7 +94,7 @@ async def register_instance(
     caller: Caller, cluster: str, *, cpu: int, memory: int, host: str | None = None, **attributes: str
 ) -> str:
     """Register a container instance and connect its agent; returns its ARN."""
-    named = {**attributes, **({"roadstead.host": host} if host else {})}
+    named = {**PLATFORM, **attributes, **({"roadstead.host": host} if host else {})}
     response = await caller.call(
         "ecs:RegisterContainerInstance",
         cluster=cluster,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from tests.support.context import OTHER, Cloud
-from tests.support.pool import register_instance
+from tests.support.pool import FARGATE, awsvpc, register_instance, start_pool
 
 from roadstead.services.ecs.errors import (
     ClusterContainsContainerInstancesException,
@@ -65,3 +65,59 @@ async def test_a_cluster_with_instances_stays(cloud: Cloud) -> None:
 async def test_names(cloud: Cloud, name: str) -> None:
     with pytest.raises(InvalidParameterException):
         await cloud.caller().call("ecs:CreateCluster", clusterName=name)
+
+
+@pytest.mark.parametrize("value", ["bogus", "ENABLED", ""])
+async def test_settings_that_are_none(cloud: Cloud, value: str) -> None:
+    with pytest.raises(InvalidParameterException, match="Invalid setting 'value'"):
+        await cloud.caller().call("ecs:CreateCluster", settings=[{"name": "containerInsights", "value": value}])
+
+
+async def test_settings(cloud: Cloud) -> None:
+    settings = [{"name": "containerInsights", "value": "enhanced"}]
+    created = await cloud.caller().call("ecs:CreateCluster", settings=settings)
+    assert created["cluster"]["settings"] == settings
+
+
+@pytest.mark.parametrize("number", [0, -1, 101])
+async def test_pages_have_1_to_100_items(cloud: Cloud, number: int) -> None:
+    user = cloud.caller()
+    await user.call("ecs:CreateCluster")
+    lists = ("Clusters", "Tasks", "TaskDefinitions", "TaskDefinitionFamilies", "ContainerInstances")
+    for operation in lists:
+        with pytest.raises(InvalidParameterException, match="maxResults must be between 1 and 100"):
+            await user.call(f"ecs:List{operation}", maxResults=number)
+
+
+async def test_statistics_are_counted_by_launch_type(cloud: Cloud) -> None:
+    user = cloud.caller()
+    pool = await start_pool(cloud)
+    await user.call("ecs:CreateCluster")
+    await register_instance(user, "default", cpu=1024, memory=1024)
+    await user.call("ecs:RegisterTaskDefinition", **FARGATE)
+    container = {"name": "app", "image": "busybox", "memory": 64}
+    await user.call("ecs:RegisterTaskDefinition", family="own", containerDefinitions=[container])
+    network = await awsvpc(user)
+    on_fargate = await user.call(
+        "ecs:RunTask", taskDefinition="web", launchType="FARGATE", networkConfiguration=network, count=2
+    )
+    own = await user.call("ecs:RunTask", taskDefinition="own", count=3)
+    assert on_fargate["failures"] == own["failures"] == []
+    await pool.carry_out()
+    await pool.report(on_fargate["tasks"][0]["taskArn"], "RUNNING")
+    for task, status in zip(own["tasks"], ("RUNNING", "STOPPED"), strict=False):
+        await user.call("ecs:SubmitTaskStateChange", task=task["taskArn"], status=status)
+
+    described = (await user.call("ecs:DescribeClusters", include=["STATISTICS"]))["clusters"][0]
+    assert {each["name"]: each["value"] for each in described["statistics"]} == {
+        "runningEC2TasksCount": "1",
+        "pendingEC2TasksCount": "1",
+        "activeEC2ServiceCount": "0",
+        "drainingEC2ServiceCount": "0",
+        "runningFargateTasksCount": "1",
+        "pendingFargateTasksCount": "1",
+        "activeFargateServiceCount": "0",
+        "drainingFargateServiceCount": "0",
+    }
+    assert (described["runningTasksCount"], described["pendingTasksCount"]) == (2, 2)
+    assert (await user.call("ecs:DescribeClusters"))["clusters"][0]["statistics"] == []

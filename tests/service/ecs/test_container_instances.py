@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.support.context import Caller, Cloud
-from tests.support.pool import awsvpc, register_instance
+from tests.support.pool import PLATFORM, awsvpc, register_instance
 
 from roadstead.services.ecs import api as ecs
 from roadstead.services.ecs.errors import ClientException, InvalidParameterException
@@ -54,7 +54,7 @@ async def test_registering(cloud: Cloud) -> None:
     assert instance["status"] == "ACTIVE"
     assert instance["agentConnected"] is True
     names = {each["name"]: each.get("value") for each in instance["attributes"]}
-    assert names == {**ABLE, "ecs.availability-zone": "us-east-1a"}
+    assert names == {**PLATFORM, **ABLE, "ecs.availability-zone": "us-east-1a"}
     assert remaining(instance) == {"CPU": 1024, "MEMORY": 1024, "PORTS": ["22", "2375"], "PORTS_UDP": []}
     again = await user.call(
         "ecs:RegisterContainerInstance",

@@ -35,6 +35,16 @@ async def test_revisions(cloud: Cloud) -> None:
     assert [arn.rsplit("/", 1)[-1] for arn in inactive["taskDefinitionArns"]] == ["web:2"]
 
 
+async def test_what_only_services_read_is_kept(cloud: Cloud) -> None:
+    """A name and a protocol of a port are for service discovery, a consistent version is between tasks of a service."""
+    port = {"containerPort": 80, "hostPort": 80, "protocol": "tcp", "name": "http", "appProtocol": "http"}
+    container = {"name": "app", "image": "busybox", "portMappings": [port], "versionConsistency": "disabled"}
+    user = cloud.caller()
+    answer = await user.call("ecs:RegisterTaskDefinition", **{**FARGATE, "containerDefinitions": [container]})
+    kept = answer["taskDefinition"]["containerDefinitions"][0]
+    assert (kept["portMappings"], kept["versionConsistency"]) == ([port], "disabled")
+
+
 async def test_families(cloud: Cloud) -> None:
     user = cloud.caller()
     for family in ("a", "ab", "b"):

@@ -47,6 +47,18 @@ def test_they_share_localhost_and_a_volume(bench: Bench) -> None:
     assert len({container(task, name)["runtimeId"] for name in ("web", "writer", "main")}) == 3
 
 
+def test_mounts_of_another_container_are_taken_over(bench: Bench) -> None:
+    mount: dict[str, Any] = {"mountPoints": [{"sourceVolume": "shared", "containerPath": "/shared"}]}
+    taken: dict[str, Any] = {"volumesFrom": [{"sourceContainer": "writer", "readOnly": True}]}
+    asks = "until cat /shared/greeting; do sleep 0.2; done; touch /shared/mine 2>/dev/null || echo read-only"
+    task = bench.run(
+        script("echo hello > /shared/greeting; " + WAIT, "writer", **mount),
+        script(asks, **taken),
+        volumes=[{"name": "shared"}],
+    )
+    assert bench.lines(task)[-2:] == ["hello", "read-only"]
+
+
 def test_a_volume_lasts_as_long_as_its_task(bench: Bench) -> None:
     family = bench.define(
         script("ls /shared; touch /shared/left", mountPoints=[{"sourceVolume": "v", "containerPath": "/shared"}]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -82,15 +83,36 @@ def test_a_log_group_that_is_not_there(bench: Bench) -> None:
     )
 
 
-def test_secrets_are_refused_in_words(bench: Bench) -> None:
-    secret = {"name": "PASSWORD", "valueFrom": "arn:aws:secretsmanager:us-east-1:000000000000:secret:x"}
-    task = bench.run(script("true", secrets=[secret]))
-    failed(task, begins="ResourceInitializationError: ", holds=["does not support secrets"])
+SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:x"
 
 
-def test_a_log_option_that_is_not_built(bench: Bench) -> None:
-    task = bench.run(script("true", logConfiguration=logging(awslogs_multiline_pattern="^x")))
-    failed(task, begins="ResourceInitializationError: ", holds=["awslogs-multiline-pattern", "not supported"])
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ({"secrets": [{"name": "PASSWORD", "valueFrom": SECRET}]}, "does not support secrets"),
+        ({"repositoryCredentials": {"credentialsParameter": SECRET}}, "type asm is not supported"),
+    ],
+)
+def test_what_the_agent_refuses_in_words(bench: Bench, asked: dict[str, Any], named: str) -> None:
+    task = bench.run(script("true", **asked))
+    failed(task, begins="ResourceInitializationError: ", holds=[named])
+
+
+def test_what_is_not_built_is_refused_before_there_is_a_task(bench: Bench) -> None:
+    efs = {"name": "data", "efsVolumeConfiguration": {"fileSystemId": "fs-12345678"}}
+    mount = {"sourceVolume": "data", "containerPath": "/data"}
+    with pytest.raises(ClientError, match="efsVolumeConfiguration are not implemented by Roadstead") as refused:
+        bench.start(script("true", mountPoints=[mount]), volumes=[efs])
+    assert refused.value.response["Error"]["Code"] == "NotImplemented"
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"awslogs_multiline_pattern": "^x"}, "awslogs-multiline-pattern"), ({"mode": "blocking"}, "mode=blocking")],
+)
+def test_a_log_option_that_is_not_built(bench: Bench, options: dict[str, str], named: str) -> None:
+    task = bench.run(script("true", logConfiguration=logging(**options)))
+    failed(task, begins="ResourceInitializationError: ", holds=[named, "not supported"])
 
 
 def test_a_role_that_does_not_trust_tasks(bench: Bench) -> None:

@@ -44,6 +44,30 @@ def test_user_directory_limits_and_a_read_only_root(bench: Bench) -> None:
     assert container(task)["exitCode"] == 0
 
 
+def test_a_mount_in_memory_has_its_size(bench: Bench) -> None:
+    mount = {"containerPath": "/memory", "size": 2, "mountOptions": ["mode=1777"]}
+    fill = """
+        grep ' /memory ' /proc/mounts | cut -d ' ' -f 3
+        dd if=/dev/zero of=/memory/one bs=1M count=1 2>/dev/null && echo one fits
+        dd if=/dev/zero of=/memory/four bs=1M count=4 2>/dev/null || echo four do not
+    """
+    task = bench.run(script(fill, readonlyRootFilesystem=True, linuxParameters={"tmpfs": [mount]}))
+    assert bench.lines(task) == ["tmpfs", "one fits", "four do not"]
+
+
+def test_kernel_parameters_are_set_or_refused(bench: Bench) -> None:
+    """A gVisor sandbox has none to set, which the task's owner is told."""
+    wanted = [{"namespace": "net.core.somaxconn", "value": "99"}]
+    task = bench.run(script("echo queue=$(cat /proc/sys/net/core/somaxconn)", systemControls=wanted))
+    if bench.runtime == "runc":
+        assert values(bench.lines(task)) == {"queue": "99"}
+        return
+    reason = container(task)["reason"]
+    assert reason.startswith("CannotCreateContainerError: "), reason
+    assert "net.core.somaxconn" in reason
+    assert (task["stopCode"], task["stoppedReason"]) == ("TaskFailedToStart", reason)
+
+
 def test_a_user_that_the_image_does_not_know(bench: Bench) -> None:
     task = bench.run(script("true", user="stranger"))
     reason = container(task)["reason"]

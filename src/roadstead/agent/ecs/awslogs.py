@@ -40,7 +40,9 @@ _OPTIONS = frozenset(
         "mode",
     }
 )
-"""The options that are carried out; `mode` is always non-blocking here, and the spool's bound stands for the buffer size."""
+"""The options that are carried out; the spool's bound stands for the buffer size."""
+_MODE = "non-blocking"
+"""A container never waits for its output to be taken: the oldest of it goes when the spool is full."""
 _REJECTED = frozenset({"InvalidParameterException", "DataAlreadyAcceptedException"})
 _CLOSE_PATIENCE = 10.0
 """Seconds that the end of a container waits for its output to be taken; afterwards it is carried on beside."""
@@ -156,10 +158,12 @@ class AwsLogs:
 
     def _stream(self, task: Task, launch: Launch, runtime_id: str) -> _Stream:
         options = launch.log_config.config
-        unknown = sorted(options.keys() - _OPTIONS)
-        if unknown:
+        unbuilt = sorted(options.keys() - _OPTIONS)
+        if options.get("mode", _MODE) != _MODE:
+            unbuilt.append(f"mode={options['mode']}")
+        if unbuilt:
             raise OutputUnavailable(
-                f"ResourceInitializationError: failed to validate logger args: log option {unknown[0]} is not supported by this agent"
+                f"ResourceInitializationError: failed to validate logger args: log option {unbuilt[0]} is not supported by this agent"
             )
         prefix = options.get("awslogs-stream-prefix", "")
         name = f"{prefix}/{launch.container.name}/{task_id(task.arn)}" if prefix else runtime_id

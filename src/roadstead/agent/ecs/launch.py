@@ -25,6 +25,7 @@ AWSVPC_MODES = frozenset({"awsvpc", "ENI", "eni"})
 DEFAULT_STOP_TIMEOUT = 30.0
 LOG_DRIVERS = frozenset({"", "none", "awslogs", "json-file"})
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_NO_NEW_PRIVILEGES = "no-new-privileges"
 _CPU_UNITS = 1024
 _MIB = 1024 * 1024
 _NANOSECONDS = 1_000_000_000
@@ -98,6 +99,11 @@ def read_task(task: Task) -> dict[str, Launch]:
     mode = task.network_mode or ("awsvpc" if task.elastic_network_interfaces else "bridge")
     if mode not in AWSVPC_MODES and mode != "none":
         raise UnusableTask(f"this agent does not support the network mode {mode}")
+    for named, value in (("PID mode", task.pid_mode), ("IPC mode", task.ipc_mode)):
+        if value:
+            raise UnusableTask(f"this agent does not support the {named} {value}")
+    if task.enable_fault_injection:
+        raise UnusableTask("this agent does not support fault injection")
     for volume in task.volumes:
         if not _NAME.fullmatch(volume.name):
             raise UnusableTask(f"the volume name {volume.name!r} is not valid")
@@ -119,16 +125,30 @@ def read_task(task: Task) -> dict[str, Launch]:
             _ = launch.dependencies
         except (msgspec.MsgspecError, ValueError) as error:
             raise UnusableTask(f"container {container.name} can't be read: {error}") from error
-        if launch.log_config.type not in LOG_DRIVERS:
-            raise UnusableTask(f"this agent does not support the log driver {launch.log_config.type}")
-        if task.launch_type == FARGATE and (container.privileged or launch.host.privileged):
-            raise UnusableTask("a task on Fargate can't run privileged containers")
-        if container.secrets:
-            raise UnusableTask("this agent does not support secrets")
-        if container.environment_files:
-            raise UnusableTask("this agent does not support environment files")
+        _check(task, launch)
         launches[container.name] = launch
     return launches
+
+
+def _check(task: Task, launch: Launch) -> None:
+    """Raise UnusableTask for what the container asks for and would not get."""
+    container, config, host = launch.container, launch.config, launch.host
+    if launch.log_config.type not in LOG_DRIVERS:
+        raise UnusableTask(f"this agent does not support the log driver {launch.log_config.type}")
+    if task.launch_type == FARGATE and (container.privileged or host.privileged):
+        raise UnusableTask("a task on Fargate can't run privileged containers")
+    unbuilt = {
+        "secrets": container.secrets,
+        "environment files": container.environment_files,
+        "links": container.links,
+        "pseudo terminals": config.tty,
+        "an open standard input": config.open_stdin,
+        "containers without a network": config.network_disabled,
+    }
+    unbuilt |= {f"the security option {option}": True for option in host.security_opt if option != _NO_NEW_PRIVILEGES}
+    for named, asked in unbuilt.items():
+        if asked:
+            raise UnusableTask(f"this agent does not support {named}")
 
 
 def isolation_of(task: Task, fargate_runtime: str) -> Isolation:
@@ -233,7 +253,7 @@ def container_spec(
         init=bool(linux and linux.init_process_enabled) or host.init,
         capabilities_add=(*host.cap_add, *(capabilities.add if capabilities else ())),
         capabilities_drop=(*host.cap_drop, *(capabilities.drop if capabilities else ())),
-        no_new_privileges="no-new-privileges" in host.security_opt,
+        no_new_privileges=_NO_NEW_PRIVILEGES in host.security_opt,
         ulimits=tuple(Ulimit(limit.name, limit.soft, limit.hard) for limit in host.ulimits),
         sysctls=host.sysctls,
         cpu_units=container.cpu,

@@ -46,7 +46,7 @@ from roadstead.agent.runtime.model import (
 from roadstead.agent.runtime.process import NoCommand, combine
 from roadstead.agent.runtime.sandboxes import Sandboxes, launch, own_oom_score, sandbox_id
 from roadstead.agent.runtime.shims import kill_lost, running_shims
-from roadstead.agent.runtime.spec import DeviceNode, InitUnavailable, Place, oci_spec
+from roadstead.agent.runtime.spec import DeviceNode, Place, Unsuitable, oci_spec
 
 log = structlog.get_logger(__name__)
 
@@ -315,7 +315,7 @@ class Runtime:
             rootfs = await self._containers.prepare_rootfs(spec.id, spec.image.chain_id)
             identity = (await self._accounts_of(spec.image, rootfs)).resolve(process.user)
             document = oci_spec(spec, task, process, identity, place)
-        except (NoCommand, UnknownUser, UnknownCapability, InitUnavailable, OSError, ContainerdError) as error:
+        except (NoCommand, UnknownUser, UnknownCapability, Unsuitable, OSError, ContainerdError) as error:
             raise CannotCreateContainer(str(error)) from error
         ours = labels.ours(
             self.settings.tag, task.id, task.isolation.value, labels.APPLICATION, sandbox if gvisor else spec.id

@@ -61,13 +61,24 @@ class Place:
     devices: tuple[DeviceNode, ...] = ()
 
 
-class InitUnavailable(ValueError):
+class Unsuitable(ValueError):
+    """The container asks for what it can't have here; the text says what."""
+
+
+class InitUnavailable(Unsuitable):
     """The container wants an init process and there is none on this host."""
 
 
+class SysctlsUnavailable(Unsuitable):
+    """The container sets kernel parameters, and gVisor has no way to: it would leave them out without a word."""
+
+
 def oci_spec(spec: ContainerSpec, task: TaskSpec, process: Process, identity: Identity, place: Place) -> Document:
-    """The document for one container. Raises UnknownCapability, InitUnavailable."""
+    """The document for one container. Raises UnknownCapability, InitUnavailable, SysctlsUnavailable."""
     gvisor = task.isolation is Isolation.GVISOR
+    if gvisor and spec.sysctls:
+        names = ", ".join(sorted(spec.sysctls))
+        raise SysctlsUnavailable(f"kernel parameters can't be set in a gVisor sandbox: {names}")
     caps = capabilities.effective(spec.capabilities_add, spec.capabilities_drop, privileged=spec.privileged)
     hostname = spec.hostname or task.hostname
     document: Document = {

@@ -43,6 +43,8 @@ def why_not(candidate: Candidate, demand: Demand) -> str | None:
         return "AGENT"
     if not demand.attributes <= candidate.attributes.keys():
         return "ATTRIBUTE"
+    if any(candidate.attributes.get(name) != value for name, value in demand.values):
+        return "ATTRIBUTE"
     if demand.cpu > candidate.cpu_free:
         return "RESOURCE:CPU"
     if demand.memory > candidate.memory_free:

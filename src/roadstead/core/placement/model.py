@@ -54,12 +54,13 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a task needs of its instance."""
+    """What a task needs of its instance: `attributes` by name, `values` those that must be exactly so."""
 
     cpu: int
     memory: int
     ports: frozenset[Port] = frozenset()
     attributes: frozenset[str] = frozenset()
+    values: frozenset[tuple[str, str]] = frozenset()
     group: str = ""
     constraints: tuple[Constraint, ...] = ()
     strategies: tuple[Strategy, ...] = ()

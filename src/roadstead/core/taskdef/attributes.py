@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 
 from roadstead.core.taskdef.shapes import AWSVPC, Shape, containers, inner, log_driver, network_mode
 
+ARCHITECTURE = "ecs.cpu-architecture"
+OS_TYPE = "ecs.os-type"
+_ARCHITECTURES = {"X86_64": "x86_64", "ARM64": "arm64"}
 _PREFIX = "com.amazonaws.ecs.capability."
 
 
@@ -18,6 +21,18 @@ def required_attributes(definition: Shape, *, is_ecr: Callable[[str], bool]) -> 
     for container in containers(definition):
         found.update(_of_container(container, is_ecr, bool(definition.get("executionRoleArn"))))
     return sorted(found)
+
+
+def platform_values(definition: Shape) -> frozenset[tuple[str, str]]:
+    """The attributes, with their values, of instances that are of the definition's `runtimePlatform`; none where it names none."""
+    platform = inner(definition, "runtimePlatform")
+    found: set[tuple[str, str]] = set()
+    architecture, family = platform.get("cpuArchitecture"), platform.get("operatingSystemFamily")
+    if architecture:
+        found.add((ARCHITECTURE, _ARCHITECTURES[architecture]))
+    if family:
+        found.add((OS_TYPE, "linux" if family == "LINUX" else "windows"))
+    return frozenset(found)
 
 
 def _of_task(definition: Shape) -> Iterator[str]:

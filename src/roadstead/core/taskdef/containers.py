@@ -12,6 +12,7 @@ MAX_CONTAINERS = 10
 MIN_MEMORY = 6
 """MiB, the least that Docker gives a container."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_IMAGE = re.compile(r"[A-Za-z0-9_.:/#-]{1,255}(@sha256:[A-Fa-f0-9]{64})?")
 _NO_AWSVPC = {
     "links": "Links are not supported when networkMode=awsvpc.",
     "hostname": "Hostname is not supported on container when networkMode=awsvpc.",
@@ -40,6 +41,8 @@ def check_names(containers: Sequence[Shape]) -> None:
         seen.add(name)
         if not container.get("image"):
             raise InvalidTaskDefinition("Container.image should not be null or empty.")
+        if not _IMAGE.fullmatch(container["image"]):
+            raise InvalidTaskDefinition("Container.image contains invalid characters.")
     if not any(is_essential(container) for container in containers):
         raise InvalidTaskDefinition("Task definition doesn't have any essential container.")
 
@@ -86,6 +89,12 @@ def check_network_options(container: Shape, mode: str) -> None:
     for member, message in _NO_AWSVPC.items():
         if container.get(member):
             raise InvalidTaskDefinition(message)
+
+
+def check_environment(variables: Sequence[Shape]) -> None:
+    """Raise for a variable without a name, which no process can have."""
+    if not all((variable.get("name") or "").strip() for variable in variables):
+        raise InvalidTaskDefinition("Environment variable name cannot be null or blank.")
 
 
 def check_timeouts(container: Shape) -> None:

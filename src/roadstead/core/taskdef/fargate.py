@@ -64,6 +64,10 @@ def _check_task(definition: Shape) -> None:
 def _check_container(container: Shape) -> None:
     if container.get("privileged"):
         raise InvalidTaskDefinition(_UNSUPPORTED.format("privileged"))
+    if container.get("dockerSecurityOptions"):
+        raise InvalidTaskDefinition(_UNSUPPORTED.format("dockerSecurityOptions"))
+    if any(each.get("type") == "GPU" for each in container.get("resourceRequirements") or ()):
+        raise InvalidTaskDefinition("Tasks using the Fargate launch type do not support GPU resource requirements.")
     driver = log_driver(container)
     if driver is not None and driver not in LOG_DRIVERS:
         raise InvalidTaskDefinition(f"{driver} is not a valid log driver. Must be one of [{','.join(LOG_DRIVERS)}]")
@@ -72,7 +76,7 @@ def _check_container(container: Shape) -> None:
             f"Tasks using the Fargate launch type must have a container stop timeout of less than {MAX_STOP_TIMEOUT} seconds."
         )
     linux = inner(container, "linuxParameters")
-    for member in ("devices", "sharedMemorySize", "tmpfs", "maxSwap", "swappiness"):
+    for member in ("devices", "sharedMemorySize", "maxSwap", "swappiness"):
         if linux.get(member):
             raise InvalidTaskDefinition(_UNSUPPORTED.format(member))
     added: list[str] = inner(linux, "capabilities").get("add") or []

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskOverride.html
 
 from __future__ import annotations
 
+from roadstead.core.taskdef.containers import check_environment
 from roadstead.core.taskdef.errors import InvalidTaskDefinition, InvalidTaskParameter
 from roadstead.core.taskdef.shapes import Shape, containers
 from roadstead.core.taskdef.sizes import parse_cpu, parse_memory
@@ -28,6 +29,7 @@ def apply(definition: Shape, overrides: Shape) -> Shape:
             raise InvalidTaskDefinition("Container override name should not be null or empty.")
         if name not in known:
             raise InvalidTaskParameter(f"Override for container named {name} is not a container in the TaskDefinition.")
+        check_environment(override.get("environment") or ())
         by_name[name] = override
     changed = {**definition, **{member: overrides[member] for member in _TASK_MEMBERS if overrides.get(member)}}
     if overrides.get("cpu"):
@@ -57,7 +59,7 @@ def _container(container: Shape, override: Shape) -> Shape:
         **{member: override[member] for member in _CONTAINER_MEMBERS if override.get(member) is not None},
     }
     if override.get("environment"):
-        variables = {pair["name"]: pair["value"] for pair in container.get("environment") or ()}
-        variables.update({pair["name"]: pair["value"] for pair in override["environment"]})
+        variables = {pair["name"]: pair.get("value") or "" for pair in container.get("environment") or ()}
+        variables.update({pair["name"]: pair.get("value") or "" for pair in override["environment"]})
         changed["environment"] = [{"name": name, "value": value} for name, value in variables.items()]
     return changed

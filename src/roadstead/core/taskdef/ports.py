@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from roadstead.core.taskdef.errors import InvalidTaskDefinition, InvalidTaskParameter
 from roadstead.core.taskdef.shapes import AWSVPC, HOST, NONE, Shape
 
@@ -24,6 +26,20 @@ def check_ports(container: Shape, mode: str) -> None:
                 f"Container port {port} is used in more than one port mapping for container {container['name']}"
             )
         used.add(port)
+
+
+def check_host_ports(containers: Sequence[Shape], mode: str) -> None:
+    """Raise when two containers of the task want the same port: of its interface under awsvpc, of the host otherwise."""
+    used: set[tuple[int, str]] = set()
+    for container in containers:
+        for mapping in container.get("portMappings") or ():
+            full = with_defaults(mapping, mode)
+            port, protocol = full.get("hostPort"), full["protocol"]
+            if not port:
+                continue
+            if (port, protocol) in used:
+                raise InvalidTaskDefinition(f"{protocol.upper()} host port '{port}' is mapped multiple times in task.")
+            used.add((port, protocol))
 
 
 def _check_mapping(mapping: Shape, mode: str) -> None:

@@ -13,7 +13,7 @@ from roadstead.core.taskdef.attributes import required_attributes
 from roadstead.core.taskdef.dependencies import check_dependencies, check_links
 from roadstead.core.taskdef.errors import InvalidTaskDefinition, InvalidTaskParameter
 from roadstead.core.taskdef.fargate import check_fargate
-from roadstead.core.taskdef.ports import check_ports, with_defaults
+from roadstead.core.taskdef.ports import check_host_ports, check_ports, with_defaults
 from roadstead.core.taskdef.shapes import (
     AWSVPC,
     EC2,
@@ -42,6 +42,7 @@ _KEPT = (
     "ephemeralStorage",
     "runtimePlatform",
     "enableFaultInjection",
+    "trustedExecutionConfiguration",
 )
 _HEALTH_DEFAULTS = {"interval": 30, "timeout": 5, "retries": 3}
 
@@ -92,6 +93,7 @@ def _check(request: Shape, cpu: int | None, memory: int | None, is_ecr: Callable
     rules.check_resources(defined, cpu, memory)
     for container in defined:
         rules.check_network_options(container, mode)
+        rules.check_environment(container.get("environment") or ())
         rules.check_timeouts(container)
         rules.check_health_check(container)
         rules.check_log_driver(container)
@@ -100,6 +102,7 @@ def _check(request: Shape, cpu: int | None, memory: int | None, is_ecr: Callable
             raise InvalidTaskDefinition(
                 "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'."
             )
+    check_host_ports(defined, mode)
     rules.check_mounts(defined, request.get("volumes") or [])
     check_dependencies(defined)
     check_links(defined)

@@ -7,6 +7,7 @@ service where those leave it open, so that unsigned requests are identified too 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -19,6 +20,7 @@ from roadstead.gateway.protocols.compiler import PerModel
 from roadstead.gateway.protocols.errors import (
     InvalidAction,
     MissingAction,
+    NoSuchVersion,
     ProtocolError,
     UnknownOperationException,
     UnknownRoute,
@@ -31,6 +33,8 @@ from roadstead.gateway.protocols.uri import Router
 from roadstead.kernel.errors import NotImplementedByRoadstead, ServiceError
 
 _FORM_PROTOCOLS = frozenset({"query", "ec2"})
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_FIRST_EC2 = "2006-06-26"
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -175,16 +179,26 @@ def _form_target(
     candidates = _known(candidates, known, codecs.QUERY)
     services = [(entry, service_model(entry.name)) for entry in candidates]
     for entry, service in services:
-        if action in service.operation_names:
+        if action in service.operation_names and _speaks(entry, version):
             return Target(entry.name, service, service.operation_model(action), _form_codec(entry))
     entry, service = services[0]
     codec = _form_codec(entry)
     if not action:
         raise Unidentified(MissingAction("The request must contain the parameter Action."), codec, service)
+    if codec is codecs.EC2 and not _speaks(entry, version):
+        error = NoSuchVersion(f"The requested version ({version}) of service AmazonEC2 does not exist")
+        raise Unidentified(error, codec, service)
     if codec is codecs.EC2:
         raise Unidentified(InvalidAction(f"The action {action} is not valid for this web service."), codec, service)
-    error = InvalidAction(f"Could not find operation {action} for version {version or entry.api_version}")
+    error = InvalidAction(f"Could not find operation {action} for version {version or 'NO_VERSION_SPECIFIED'}")
     raise Unidentified(error, codec, service)
+
+
+def _speaks(entry: ServiceEntry, version: str | None) -> bool:
+    """Whether the service has that version: EC2 any since its first one, the others of ours their model's alone; others decide for themselves."""
+    if "ec2" in entry.protocols:
+        return version is None or (bool(_DATE.fullmatch(version)) and _FIRST_EC2 <= version <= entry.api_version)
+    return entry.name not in SERVICES or version == entry.api_version
 
 
 def _form_services(entries: Iterable[ServiceEntry]) -> list[ServiceEntry]:

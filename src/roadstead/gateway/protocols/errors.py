@@ -48,6 +48,10 @@ class InvalidAction(ProtocolError):
     """A query service has no such action."""
 
 
+class NoSuchVersion(ProtocolError):
+    """EC2 has no such API version."""
+
+
 class MissingAction(ProtocolError):
     """A request to a query service names no action."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ from roadstead.services.ecs.identifiers import NAME, cluster_arn, cluster_name
 from roadstead.services.ecs.paging import ecs_page, listed
 from roadstead.services.ecs.records import ClusterRecord
 from roadstead.services.ecs.tables import clusters, container_instances, tasks
-from roadstead.services.ecs.views import PENDING_STATUSES, ClusterCounts, cluster_view
+from roadstead.services.ecs.views import PENDING_STATUSES, ClusterCounts, cluster_statistics, cluster_view
 from roadstead.services.operation import Context, operation
 from roadstead.store import Lookup, Transaction
 
@@ -47,6 +48,7 @@ ACTIVE = "ACTIVE"
 INACTIVE = "INACTIVE"
 FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 _SPEC = ("settings", "configuration", "capacityProviders", "defaultCapacityProviderStrategy", "serviceConnectDefaults")
+_INSIGHTS = ("enabled", "disabled", "enhanced")
 _DEFAULT_SETTINGS = [{"name": "containerInsights", "value": "disabled"}]
 
 
@@ -71,6 +73,12 @@ _COUNTS = Lookup(
     )
 )
 """How many instances a cluster has, and how many tasks of each status; in one statement, since the clients poll it."""
+_BY_LAUNCH_TYPE = Lookup(
+    select(tasks.c.launch_type, tasks.c.last_status, func.count())
+    .where(*_in_cluster(tasks, "cluster"))
+    .group_by(tasks.c.launch_type, tasks.c.last_status)
+)
+"""How many tasks of each launch type and status there are; asked for only where statistics are."""
 
 
 def _new(ctx: Context, request: CreateClusterRequestTypeDef) -> Arn:
@@ -109,6 +117,7 @@ async def create_cluster(ctx: Context, request: CreateClusterRequestTypeDef) -> 
     if known is not None and known.status == ACTIVE:
         return {"cluster": await _view(ctx, known, include=("TAGS", "SETTINGS", "CONFIGURATIONS"))}
     spec: Shape = {member: value for member, value in request.items() if member in _SPEC and value}
+    _check_settings(spec)
     _check_providers(spec)
     spec.setdefault("settings", _DEFAULT_SETTINGS)
     row = await create(ctx.tx, ctx.account, ctx.region, name, spec)
@@ -185,6 +194,14 @@ async def create(tx: Transaction, account: str, region: str, name: str, spec: Sh
     return row
 
 
+def _check_settings(spec: Shape) -> None:
+    for setting in spec.get("settings") or ():
+        if not setting.get("name"):
+            raise InvalidParameterException("Invalid setting 'name'")
+        if setting.get("value") not in _INSIGHTS:
+            raise InvalidParameterException("Invalid setting 'value'")
+
+
 def _check_providers(spec: Shape) -> None:
     named: list[str] = spec.get("capacityProviders") or []
     for name in named:
@@ -220,6 +237,18 @@ async def _counts(tx: Transaction, row: ClusterRecord) -> ClusterCounts:
     )
 
 
+async def _tasks_by_launch_type(tx: Transaction, row: ClusterRecord) -> dict[str, Counter[str]]:
+    found: dict[str, Counter[str]] = {}
+    for launch_type, status, number in await tx.look_up(
+        _BY_LAUNCH_TYPE, account=row.account, region=row.region, name=row.name
+    ):
+        found.setdefault(launch_type, Counter())[status] += number
+    return found
+
+
 async def _view(ctx: Context, row: ClusterRecord, *, include: Sequence[str]) -> Shape:
     tags = (await tag_rows.read(ctx.tx, [row.arn])).get(row.arn, []) if "TAGS" in include else []
-    return cluster_view(row, await _counts(ctx.tx, row), tags, include)
+    view = cluster_view(row, await _counts(ctx.tx, row), tags, include)
+    if "STATISTICS" in include:
+        view["statistics"] = cluster_statistics(await _tasks_by_launch_type(ctx.tx, row))
+    return view

@@ -15,6 +15,7 @@ from roadstead.wire.task import (
     ContainerDependency,
     DockerConfig,
     ECRAuthData,
+    EnvironmentFile,
     KernelCapabilities,
     LinuxParameters,
     MountPoint,
@@ -43,6 +44,9 @@ def container_payload(deployment: Deployment, task: TaskRecord, definition: Shap
         memory=definition.get("memory") or 0,
         essential=definition.get("essential") is not False,
         environment=environment(deployment, task.region, definition),
+        environment_files=tuple(
+            EnvironmentFile(type=each["type"], value=each["value"]) for each in definition.get("environmentFiles") or ()
+        ),
         links=tuple(definition.get("links") or ()),
         port_mappings=tuple(_port(each) for each in definition.get("portMappings") or ()),
         mount_points=tuple(

@@ -15,6 +15,7 @@ from roadstead.core.lifecycle.states import Connectivity, TaskStatus
 from roadstead.core.lifecycle.task import Container, started
 from roadstead.core.placement.choose import choose
 from roadstead.core.placement.model import Candidate, Constraint, Demand, Rejection, Strategy
+from roadstead.core.taskdef.attributes import platform_values
 from roadstead.core.taskdef.ports import static_host_ports
 from roadstead.core.taskdef.shapes import containers, inner, is_essential, network_mode
 from roadstead.kernel.ids import hex_id
@@ -149,6 +150,7 @@ def _demand(launch: Launch) -> Demand:
         ports=frozenset(launch.ports),
         # The pool's agent runs whatever Fargate accepts.
         attributes=frozenset() if launch.is_fargate else frozenset(each["name"] for each in required),
+        values=platform_values(launch.effective),
         group=launch.group,
         constraints=launch.constraints,
         strategies=launch.strategies,
@@ -209,7 +211,6 @@ async def _insert(ctx: Context, launch: Launch, instance: InstanceRecord, id: st
             platform_family="Linux" if launch.is_fargate else None,
             task_role_arn=roles.get("taskRoleArn"),
             execution_role_arn=roles.get("executionRoleArn"),
-            ephemeral_storage=_storage(launch),
             enable_execute_command=launch.enable_execute_command,
             reference_id=launch.reference_id,
         ),
@@ -267,8 +268,3 @@ def _attachment(interface: ec2.NetworkInterface) -> Shape:
         "type": "ElasticNetworkInterface",
         "details": [{"name": name, "value": value} for name, value in details.items()],
     }
-
-
-def _storage(launch: Launch) -> int | None:
-    asked: Shape = launch.effective.get("ephemeralStorage") or {}
-    return asked.get("sizeInGiB", 20) if launch.is_fargate else None

@@ -25,7 +25,8 @@ async def ecs_page(
     descending: bool = False,
 ) -> Page[*Ts]:
     """The page that `maxResults` (1 to 100) and `nextToken` ask for; raises InvalidParameterException."""
-    limit = cast(int, request.get("maxResults") or PAGE)
+    asked = cast("int | None", request.get("maxResults"))
+    limit = PAGE if asked is None else asked
     if not 1 <= limit <= PAGE:
         raise InvalidParameterException(f"maxResults must be between 1 and {PAGE}.")
     filters = {name: value for name, value in request.items() if name not in ("maxResults", "nextToken")}

@@ -36,6 +36,12 @@ from roadstead.wire.task import (
 RoleType = Literal["TaskApplication", "TaskExecution"]
 ROLE_TYPES: tuple[RoleType, ...] = ("TaskApplication", "TaskExecution")
 Shape = dict[str, Any]
+_VOLUME_TYPES = {
+    "efsVolumeConfiguration": "efs",
+    "fsxWindowsFileServerVolumeConfiguration": "fsxWindowsFileServer",
+    "s3filesVolumeConfiguration": "s3files",
+    "configuredAtLaunch": "ebs",
+}
 
 
 class CredentialsIssuer(Protocol):
@@ -122,7 +128,7 @@ def _task(payloads: Payloads, row: TaskRecord, definition: TaskDefinitionRecord)
             )
             for each in containers(effective)
         ),
-        "volumes": tuple(_volume(each) for each in effective.get("volumes") or ()),
+        "volumes": tuple(volume_payload(each) for each in effective.get("volumes") or ()),
         "cpu": int(effective["cpu"]) / 1024 if effective.get("cpu") else 0.0,
         "memory": int(effective["memory"]) if effective.get("memory") else 0,
         "pid_mode": effective.get("pidMode") or "",
@@ -156,7 +162,11 @@ async def _interfaces(tx: Transaction, row: TaskRecord) -> tuple[ElasticNetworkI
     )
 
 
-def _volume(given: Shape) -> Volume:
+def volume_payload(given: Shape) -> Volume:
+    """A volume of a kind that is not built goes out by its type alone, for the agent to refuse: never as a directory of the host."""
+    for member, kind in _VOLUME_TYPES.items():
+        if given.get(member):
+            return Volume(name=given["name"], type=kind)
     docker: Shape | None = given.get("dockerVolumeConfiguration")
     if docker is None:
         source = inner(given, "host").get("sourcePath") or ""

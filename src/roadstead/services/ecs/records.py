@@ -28,7 +28,7 @@ class Ports(msgspec.Struct, frozen=True):
 
 
 class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a task was launched with and never changes. `overrides` is AWS's TaskOverride; storage in GiB."""
+    """What a task was launched with and never changes. `overrides` is AWS's TaskOverride."""
 
     group: str
     network_mode: str
@@ -41,7 +41,6 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     platform_family: str | None = None
     task_role_arn: str | None = None
     execution_role_arn: str | None = None
-    ephemeral_storage: int | None = None
     enable_execute_command: bool = False
     reference_id: str | None = None
 

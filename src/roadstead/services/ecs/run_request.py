@@ -15,7 +15,9 @@ from roadstead.core.taskdef import overrides as task_overrides
 from roadstead.core.taskdef.errors import InvalidTaskDefinition, InvalidTaskParameter
 from roadstead.core.taskdef.shapes import containers, network_mode
 from roadstead.core.taskdef.sizes import check_fargate_size
+from roadstead.core.taskdef.unbuilt import unbuilt, unbuilt_in_request
 from roadstead.kernel.arn import Arn
+from roadstead.kernel.errors import NotImplementedByRoadstead
 from roadstead.services.ecs import clusters, tag_rows
 from roadstead.services.ecs.errors import ClientException, InvalidParameterException, PlatformUnknownException
 from roadstead.services.ecs.identifiers import role_arn, task_definition
@@ -48,6 +50,7 @@ async def read(ctx: Context, request: Shape) -> tuple[Launch, list[str | None]]:
     if launch_type == FARGATE and FARGATE not in definition.definition["compatibilities"]:
         raise InvalidParameterException("Task definition does not support launch_type FARGATE.")
     effective, echoed = _overridden(ctx, definition, request.get("overrides") or {}, launch_type)
+    _check_built(request, effective, launch_type)
     await pass_roles(ctx, effective)
     await _check_roles(ctx, effective)
     cpu, memory = _size(effective)
@@ -135,6 +138,14 @@ def _overridden(ctx: Context, definition: TaskDefinitionRecord, given: Shape, la
     except InvalidTaskParameter as error:
         raise InvalidParameterException(str(error)) from error
     return effective, task_overrides.echoed(definition.definition, overrides)
+
+
+def _check_built(request: Shape, effective: Shape, launch_type: str) -> None:
+    names = unbuilt_in_request(request) + unbuilt(effective, launch_type)
+    if names:
+        raise NotImplementedByRoadstead(
+            f"Tasks of launch type {launch_type} with {', '.join(names)} are not implemented by Roadstead."
+        )
 
 
 def _task_size(effective: Shape) -> tuple[int | None, int | None]:

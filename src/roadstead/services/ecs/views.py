@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ class ClusterCounts:
 
 
 def cluster_view(row: ClusterRecord, counts: ClusterCounts, tags: Tags, include: Sequence[str]) -> Shape:
-    """A Cluster; settings, configuration, tags and statistics only where `include` asks for them."""
+    """A Cluster without statistics; settings, configuration and tags only where `include` asks for them."""
     view: Shape = {
         "clusterArn": row.arn,
         "clusterName": row.name,
@@ -48,6 +48,17 @@ def cluster_view(row: ClusterRecord, counts: ClusterCounts, tags: Tags, include:
     if "serviceConnectDefaults" in row.spec:
         view["serviceConnectDefaults"] = row.spec["serviceConnectDefaults"]
     return view
+
+
+def cluster_statistics(tasks: Mapping[str, Mapping[str, int]]) -> list[Shape]:
+    """A Cluster's `statistics` of its tasks' numbers by launch type and status. There are no services yet, which is none of each."""
+    found: dict[str, int] = {}
+    for launch_type, name in (("EC2", "EC2"), ("FARGATE", "Fargate")):
+        numbers = tasks.get(launch_type, {})
+        found[f"running{name}TasksCount"] = numbers.get(TaskStatus.RUNNING.value, 0)
+        found[f"pending{name}TasksCount"] = sum(numbers.get(status.value, 0) for status in PENDING_STATUSES)
+        found[f"active{name}ServiceCount"] = found[f"draining{name}ServiceCount"] = 0
+    return [{"name": name, "value": str(number)} for name, number in found.items()]
 
 
 def task_definition_view(row: TaskDefinitionRecord) -> Shape:
@@ -150,7 +161,6 @@ def task_view(row: TaskRecord, definition: TaskDefinitionRecord | None, tags: Ta
             stoppedAt=state.stopped_at,
             stopCode=state.stop_code.value if state.stop_code else None,
             stoppedReason=state.stopped_reason,
-            ephemeralStorage={"sizeInGiB": spec.ephemeral_storage} if spec.ephemeral_storage else None,
         ),
     }
 

@@ -72,7 +72,15 @@ def test_a_restart_policy_counts_only_when_it_is_on():
         task(Container(name="a", privileged=True)),
         task(Container(name="a", docker_config=docker(host=HostConfig(log_config=LogConfig(type="splunk"))))),
         task(Container(name="a", docker_config=DockerConfig(config="{nonsense"))),
-        task(Container(name="a"), volumes=(Volume(name="v", type="efs"),)),
+        *(task(Container(name="a"), volumes=(Volume(name="v", type=kind),)) for kind in ("efs", "ebs", "s3files")),
+        task(Container(name="a"), pid_mode="task"),
+        task(Container(name="a"), ipc_mode="none"),
+        task(Container(name="a"), enable_fault_injection=True),
+        task(Container(name="a", links=("b",))),
+        task(Container(name="a", docker_config=docker(ContainerConfig(tty=True)))),
+        task(Container(name="a", docker_config=docker(ContainerConfig(open_stdin=True)))),
+        task(Container(name="a", docker_config=docker(ContainerConfig(network_disabled=True)))),
+        task(Container(name="a", docker_config=docker(host=HostConfig(security_opt=("label:type:x",))))),
         task(Container(name="a"), volumes=(Volume(name="../v"),)),
         task(Container(name="a"), volumes=(Volume(name="v", host=HostVolumeProperties(source_path="/etc")),)),
         Task(arn=ARN, network_mode="host", containers=(Container(name="a"),)),
@@ -110,7 +118,7 @@ def test_a_container_becomes_a_specification():
         overrides='{"command":["run"]}',
         cpu=128,
         memory=256,
-        docker_config=docker(ContainerConfig(user="1000", working_dir="/srv"), host),
+        docker_config=docker(ContainerConfig(user="1000", working_dir="/srv", labels={"mine": "1"}), host),
     )
     made = task(container)
     spec = container_spec(
@@ -127,7 +135,7 @@ def test_a_container_becomes_a_specification():
     assert (spec.user, spec.working_directory, spec.readonly_root) == ("1000", "/srv", True)
     assert (spec.cpu_units, spec.memory_mib, spec.memory_reservation_mib, spec.shm_size_mib) == (128, 256, 64, 128)
     assert spec.capabilities_add == ("SYS_PTRACE",)
-    assert spec.labels["com.amazonaws.ecs.container-name"] == "a"
+    assert (spec.labels["com.amazonaws.ecs.container-name"], spec.labels["mine"]) == ("a", "1")
 
 
 def test_fargate_is_sandboxed_and_nothing_else():

@@ -28,7 +28,15 @@ from roadstead.agent.runtime.process import NoCommand, combine
 from roadstead.agent.runtime.processes import explain
 from roadstead.agent.runtime.reference import InvalidReference, Reference
 from roadstead.agent.runtime.resolve import RegistryAnswer, error_text, judge
-from roadstead.agent.runtime.spec import CONTAINER_TYPE, SANDBOX_ID, InitUnavailable, Place, oci_spec, sandbox_spec
+from roadstead.agent.runtime.spec import (
+    CONTAINER_TYPE,
+    SANDBOX_ID,
+    InitUnavailable,
+    Place,
+    SysctlsUnavailable,
+    oci_spec,
+    sandbox_spec,
+)
 
 IMAGE = Image(
     "web", "sha256:1", "sha256:2", "sha256:3", ImageConfig(("/entry",), ("a", "b"), {"A": "image"}, "web", "/srv"), 1
@@ -113,6 +121,17 @@ def test_documents_for_gvisor_say_who_is_the_sandbox() -> None:
     assert isinstance(linux, dict)
     assert "seccomp" not in linux
     assert {"type": "network"} in linux["namespaces"], "never the host's network"
+
+
+def test_kernel_parameters_are_runcs_alone() -> None:
+    """gVisor would leave them out and say so nowhere."""
+    spec = dataclasses.replace(SPEC, sysctls={"net.core.somaxconn": "99"})
+    linux = oci_spec(spec, TASK, combine(spec), Identity(), PLACE)["linux"]
+    assert isinstance(linux, dict)
+    assert linux["sysctl"] == {"net.core.somaxconn": "99"}
+    sandboxed = dataclasses.replace(TASK, isolation=Isolation.GVISOR)
+    with pytest.raises(SysctlsUnavailable, match=r"net\.core\.somaxconn"):
+        oci_spec(spec, sandboxed, combine(spec), Identity(), dataclasses.replace(PLACE, sandbox="s"))
 
 
 def test_privileged_and_init() -> None:

@@ -77,6 +77,27 @@ AWSLOGS = {"logDriver": "awslogs", "options": {"awslogs-group": "g", "awslogs-re
         (ec2({**APP, "name": "a b"}), "Container.name contains invalid characters."),
         (ec2(APP, APP), "Container.name 'app' is duplicated."),
         (ec2({**APP, "image": ""}), "Container.image should not be null or empty."),
+        *(
+            (ec2({**APP, "image": image}), "Container.image contains invalid characters.")
+            for image in ("Not A Image", "web:1 ", "$IMAGE", "web@sha256:1", "a" * 256)
+        ),
+        *(
+            (ec2({**APP, "environment": variables}), "Environment variable name cannot be null or blank.")
+            for variables in ([{"name": "", "value": "x"}], [{"name": " "}], [{"value": "x"}])
+        ),
+        (
+            {
+                **fargate(portMappings=[{"containerPort": 80}]),
+                "containerDefinitions": [
+                    {"name": name, "image": "busybox", "portMappings": [{"containerPort": 80}]} for name in ("a", "b")
+                ],
+            },
+            "TCP host port '80' is mapped multiple times in task.",
+        ),
+        (
+            ec2(*({**each, "portMappings": [{"containerPort": 80, "hostPort": 8080}]} for each in (APP, SIDE))),
+            "TCP host port '8080' is mapped multiple times in task.",
+        ),
         (ec2(SIDE), "Task definition doesn't have any essential container."),
         (
             ec2({**APP, "memory": None}),
@@ -147,6 +168,36 @@ AWSLOGS = {"logDriver": "awslogs", "options": {"awslogs-group": "g", "awslogs-re
             fargate(stopTimeout=121),
             "Tasks using the Fargate launch type must have a container stop timeout of less than 120 seconds.",
         ),
+        *(
+            (fargate(linuxParameters={member: value}), f"Fargate compatible task definitions do not support {member}")
+            for member, value in {
+                "devices": [{"hostPath": "/dev/fuse"}],
+                "sharedMemorySize": 64,
+                "maxSwap": 64,
+                "swappiness": 1,
+            }.items()
+        ),
+        (
+            fargate(linuxParameters={"capabilities": {"add": ["NET_ADMIN"]}}),
+            "Fargate compatible task definitions support only SYS_PTRACE in capabilities add",
+        ),
+        (
+            fargate(dockerSecurityOptions=["no-new-privileges"]),
+            "Fargate compatible task definitions do not support dockerSecurityOptions",
+        ),
+        (
+            fargate(resourceRequirements=[{"type": "GPU", "value": "1"}]),
+            "Tasks using the Fargate launch type do not support GPU resource requirements.",
+        ),
+        ({**FARGATE, "ipcMode": "none"}, "Tasks using the Fargate launch type do not support ipcMode."),
+        (
+            {**FARGATE, "placementConstraints": [{"type": "memberOf", "expression": "x == y"}]},
+            "Fargate compatible task definitions do not support placementConstraints",
+        ),
+        (
+            {**FARGATE, "volumes": [{"name": "v", "dockerVolumeConfiguration": {"scope": "task"}}]},
+            "Fargate compatible task definitions do not support dockerVolumeConfiguration",
+        ),
         (fargate(privileged=True), "Fargate compatible task definitions do not support privileged"),
         (
             fargate(logConfiguration={"logDriver": "syslog"}),
@@ -165,6 +216,39 @@ def test_refusals(request_: Shape, message: str) -> None:
     with pytest.raises(InvalidTaskDefinition) as caught:
         registered(request)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "named"),
+    [
+        ("links", ["side"], "Links are"),
+        ("hostname", "h", "Hostname is"),
+        ("dnsServers", ["10.0.0.2"], "DNS servers are"),
+        ("dnsSearchDomains", ["x"], "DNS search domains are"),
+        ("extraHosts", [{"hostname": "x", "ipAddress": "10.0.0.1"}], "Extra hosts are"),
+        ("disableNetworking", True, "Disable Networking is"),
+    ],
+)
+def test_what_containers_that_share_an_interface_can_not_have(member: str, value: object, named: str) -> None:
+    with pytest.raises(InvalidTaskDefinition, match=f"{named} not supported .*when networkMode=awsvpc"):
+        registered(fargate(**{member: value}))
+
+
+def test_containers_may_share_a_number_where_it_is_not_the_same_port() -> None:
+    bridge = [{**each, "portMappings": [{"containerPort": 80}]} for each in (APP, SIDE)]
+    assert len(registered(ec2(*bridge))["containerDefinitions"]) == 2
+    both = [
+        {"name": name, "image": "busybox", "portMappings": [{"containerPort": 53, "protocol": name}]}
+        for name in ("tcp", "udp")
+    ]
+    assert len(registered({**FARGATE, "containerDefinitions": both})["containerDefinitions"]) == 2
+
+
+@pytest.mark.parametrize(
+    "image", ["Web:1", "localhost:4566/a/b", f"a.b/c@sha256:{'0' * 64}", f"a:1@sha256:{'f' * 64}", "a#b"]
+)
+def test_images_that_are_well_written(image: str) -> None:
+    assert registered(ec2({**APP, "image": image}))["containerDefinitions"][0]["image"] == image
 
 
 def test_a_port_can_be_mapped_once() -> None:

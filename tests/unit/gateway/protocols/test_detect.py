@@ -106,7 +106,7 @@ def test_query_mode_means_nothing_to_services_that_never_spoke_query() -> None:
 
 
 def test_the_host_names_the_service_of_an_unsigned_request() -> None:
-    request = form_request("Action=ListUsers")
+    request = form_request("Action=ListUsers&Version=2010-05-08")
     assert identify(request, None, "iam.amazonaws.com").service_name == "iam"
     with pytest.raises(Unidentified) as caught:
         identify(HttpRequest("POST", "/", "", {}), None, "api.ecr.us-east-1.amazonaws.com")
@@ -125,6 +125,25 @@ def test_the_host_names_the_service_of_an_unsigned_request() -> None:
         (form_request("Action=Dance&Version=2011-06-15"), "sts", "InvalidAction", 400, "Dance"),
         (form_request("Action=Dance&Version=2016-11-15"), "ec2", "InvalidAction", 400, "Dance"),
         (form_request("Version=2011-06-15"), "sts", "MissingAction", 400, "Action"),
+        *(
+            (form_request(f"Action=GetCallerIdentity{given}"), "sts", "InvalidAction", 400, f"for version {named}")
+            for given, named in (
+                ("&Version=1999-01-01", "1999-01-01"),
+                ("&Version=2010-05-08", "2010-05-08"),
+                ("", "NO_VERSION_SPECIFIED"),
+            )
+        ),
+        (
+            form_request("Action=DescribeLoadBalancers&Version=1999-01-01"),
+            "elasticloadbalancing",
+            "InvalidAction",
+            400,
+            "1999-01-01",
+        ),
+        *(
+            (form_request(f"Action=DescribeVpcs&Version={version}"), "ec2", "NoSuchVersion", 400, version)
+            for version in ("1999-01-01", "2999-01-01", "x")
+        ),
         (form_request("Action=Dance"), "nonsense", "UnknownService", 404, "nonsense"),
         (HttpRequest("GET", "/nowhere", "", {}), "eks", "UnknownOperationException", 404, "/nowhere"),
         (HttpRequest("GET", "/bucket", "", {}), "s3", "NotImplemented", 501, "s3"),
