@@ -109,14 +109,9 @@ async def put_manifest(
     Raises LayersNotFoundException, ReferencedImagesNotFoundException, ImageTagAlreadyExistsException, LimitExceededException.
     """
     key = repository.key
-    for tag in put_tags:
-        current = await digest_of_tag(tx, key, tag)
-        if current not in (None, digest) and not repository.mutability.may_move(tag):
-            raise ImageTagAlreadyExistsException.of(key, tag)
+    status = await require_place(tx, repository, digest, put_tags, limits)
     now = tx.clock.now()
-    status = await image_status(tx, key, digest)
     if status is None:
-        await _check_images(tx, key, limits)
         await _insert_image(tx, key, manifest, content, digest, now, partial=from_upstream)
     elif status != "ACTIVE":
         await activate_image(tx, key, digest)
@@ -127,6 +122,24 @@ async def put_manifest(
     change = {"change": "pushed", "repository": key.name, "digest": digest, "tags": list(put_tags)}
     emit_image(tx, key, digest, {**change, "mediaType": manifest.media_type})
     return status is None
+
+
+async def require_place(
+    tx: Transaction, repository: Repository, digest: str, put_tags: Sequence[str], limits: RegistryLimits | None = None
+) -> str | None:
+    """Return when an image may be put here under these tags, with its status as `image_status` has it: before anything is moved for it.
+
+    Raises ImageTagAlreadyExistsException, LimitExceededException.
+    """
+    key = repository.key
+    for tag in put_tags:
+        current = await digest_of_tag(tx, key, tag)
+        if current not in (None, digest) and not repository.mutability.may_move(tag):
+            raise ImageTagAlreadyExistsException.of(key, tag)
+    status = await image_status(tx, key, digest)
+    if status is None:
+        await _check_images(tx, key, limits)
+    return status
 
 
 async def image_status(tx: Transaction, key: RepositoryKey, digest: str) -> str | None:
