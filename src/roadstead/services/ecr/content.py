@@ -6,7 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from roadstead.services.ecr.blobs import LOST, claim_blobs, release_blobs
 from roadstead.services.ecr.errors import (
@@ -57,6 +69,13 @@ _BY_TAG = Lookup(
 )
 
 _TAGGED = Lookup(select(tags.c.digest).where(within_place(tags), tags.c.tag == bindparam("tag")))
+_LISTS = Lookup(
+    select(references.c.digest).where(
+        within_place(references),
+        references.c.target == bindparam("digest"),
+        references.c.kind == literal_column("'image'", String),
+    )
+)
 _STATUS = Lookup(select(images.c.status).where(within_place(images), images.c.digest == bindparam("digest")))
 
 
@@ -248,6 +267,23 @@ async def _insert_image(
     if targets:
         await tx.execute(insert(references), targets)
     await claim_blobs(tx, key, manifest.blobs)
+    await _enlarge_lists(tx, key, digest, size)
+
+
+async def _enlarge_lists(tx: Transaction, key: RepositoryKey, digest: str, size: int) -> None:
+    """An image has come: a list is as large as its largest image, also where that comes after it, and a list of lists likewise."""
+    lists: list[str] = [row[0] for row in await tx.look_up(_LISTS, **place(key, digest=digest))]
+    while lists:
+        following: list[str] = []
+        for part in _parts(lists):
+            smaller = (within(images, key), images.c.digest.in_(part), images.c.size < size)
+            found = list((await tx.execute(select(images.c.digest).where(*smaller))).scalars())
+            await tx.execute(update(images).where(*smaller).values(size=size))
+            named = (references.c.target.in_(found), references.c.kind == "image")
+            following += (
+                await tx.execute(select(references.c.digest).where(within(references, key), *named))
+            ).scalars()
+        lists = list(dict.fromkeys(following))
 
 
 async def _move(tx: Transaction, key: RepositoryKey, digest: str, status: str, **times: datetime) -> None:
