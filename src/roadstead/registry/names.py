@@ -5,14 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from roadstead.core.oci.ecr_hosts import is_like_ecr, registry_of_host
 from roadstead.kernel.settings import GATEWAY_ADDRESS, Deployment
 from roadstead.services.ecr.api import PUBLIC
-
-_ECR_HOST = re.compile(
-    r"(?P<account>\d{12})\.dkr[.-]ecr\.(?P<region>[a-z]{2}(?:-[a-z]+)+-\d+)\."
-    r"(?:localhost|amazonaws\.com|amazonaws\.com\.cn|on\.aws)",
-    re.ASCII,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +33,7 @@ class RegistryNames:
         """The registry of a request by its Host header and containerd's `ns` parameter, which goes first.
 
         A host that names no account is the default registry, whatever it is called, for the request reached us. A namespace names the
-        registry that the image is from; None when that is not one of ours.
+        registry that the image is from; None when that is not one of ours, and for a host that names an account in no form of AWS's.
         """
         if namespace:
             return self._named(namespace, strict=True)
@@ -48,9 +43,9 @@ class RegistryNames:
         name = re.sub(r":\d+$", "", host).lower()
         if name in _PUBLIC_HOSTS:
             return PUBLIC_REGISTRIES
-        match = _ECR_HOST.fullmatch(name)
-        if match is not None:
-            return RegistryId(match["account"], match["region"])
-        if strict and name not in self._own:
+        found = registry_of_host(name)
+        if found is not None:
+            return RegistryId(found.account, found.region)
+        if is_like_ecr(name) or (strict and name not in self._own):
             return None
         return self._default

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from tests.service.registry.harness import Answer, Harness, exchange
 
+_MORE_THAN_ANYBODY_TAKES = 64 * 1024 * 1024
+
 
 @dataclass
 class Front:
@@ -23,6 +25,12 @@ class Front:
     """Answered in the place of everything, if it is set."""
     corrupt: bool = False
     """Whether blobs come with other bytes."""
+    manifest: Answer | None = None
+    """Answered in the place of every manifest, if it is set."""
+    endless: bool = False
+    """Whether blobs begin as they should and never end."""
+    sent: int = 0
+    """Bytes of endless blobs."""
     when_asked: Callable[[], None] = lambda: None
     user: str | None = None
     """Who may fetch a token with the password `secret`; None for everybody."""
@@ -37,6 +45,9 @@ class Front:
             method, target, _ = head.split("\r\n")[0].split()
             headers = {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in head.split("\r\n")[1:])}
             answer = await self._answer(method, target, headers.get("authorization", ""))
+            if self.endless and method == "GET" and "/blobs/" in target and answer.status == 200:
+                await self._send_without_end(writer, answer.body)
+                return
             names = {**answer.headers, "content-length": str(len(answer.body)), "connection": "close"}
             if method == "HEAD":
                 names["content-length"] = answer.headers.get("content-length", "0")
@@ -48,6 +59,13 @@ class Front:
             pass
         finally:
             writer.close()
+
+    async def _send_without_end(self, writer: asyncio.StreamWriter, begin: bytes) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(begin), begin))
+        while self.sent < _MORE_THAN_ANYBODY_TAKES:
+            writer.write(b"10000\r\n" + bytes(0x10000) + b"\r\n")
+            await writer.drain()
+            self.sent += 0x10000
 
     async def _answer(self, method: str, target: str, authorization: str) -> Answer:
         self.asked.append(f"{method} {target}")
@@ -62,6 +80,8 @@ class Front:
         token = await self.registry.token()
         request = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Basic {token}\r\n\r\n"
         answer = await exchange(self.registry.port, request.encode())
+        if self.manifest is not None and "/manifests/" in target:
+            return self.manifest
         if self.corrupt and "/blobs/" in target:
             return Answer(answer.status, answer.headers, answer.body[:-1] + b"?")
         return answer

@@ -62,13 +62,17 @@ OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
 class MovableClock(SystemClock):
-    """The machine's clock, put forward by `offset`."""
+    """The machine's clock: its wall time is put forward by `offset`, and `waited` is time that has passed besides."""
 
     def __init__(self) -> None:
         self.offset = timedelta()
+        self.waited = timedelta()
 
     def now(self) -> datetime:
-        return super().now() + self.offset
+        return super().now() + self.offset + self.waited
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.waited.total_seconds()
 
 
 def user(name: str = "admin", account: str = ACCOUNT) -> Principal:

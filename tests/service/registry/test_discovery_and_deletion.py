@@ -7,6 +7,7 @@ import pytest
 from tests.service.registry.harness import (
     ACCOUNT,
     OTHER_ACCOUNT,
+    REGION,
     Harness,
     descriptor,
     digest_of,
@@ -204,3 +205,14 @@ async def test_registries_of_other_accounts_and_regions_by_host(web: Harness) ->
     token = await web.token(region="eu-west-1")
     assert (await web.http("GET", "/v2/there/tags/list", host=there, token=token)).status == 200
     assert (await web.http("GET", "/v2/web/tags/list", host=there, token=token)).error == "NAME_UNKNOWN"
+
+
+async def test_every_name_of_aws_leads_to_its_own_registry(web: Harness) -> None:
+    await web.push_image("web", "v1")
+    path = "/v2/web/manifests/v1"
+    forms = ("dkr.ecr.{}.amazonaws.com", "dkr.ecr-fips.{}.amazonaws.com", "dkr-ecr.{}.on.aws", "dkr-ecr-fips.{}.on.aws")
+    for name in (form.format(REGION) for form in forms):
+        assert (await web.http("GET", path, host=f"{ACCOUNT}.{name}")).status == 200
+        assert (await web.http("GET", path, host=f"{OTHER_ACCOUNT}.{name}")).status != 200
+    unknown = await web.http("GET", path, host=f"{OTHER_ACCOUNT}.dkr.ecr-new.{REGION}.amazonaws.com")
+    assert (unknown.status, unknown.error) == (404, "NAME_UNKNOWN")

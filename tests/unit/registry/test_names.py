@@ -18,7 +18,9 @@ THERE = RegistryId("000000000001", "us-gov-west-1")
         "000000000001.dkr.ecr.us-gov-west-1.localhost:4566",
         "000000000001.dkr.ecr.us-gov-west-1.amazonaws.com",
         "000000000001.dkr.ecr.us-gov-west-1.AMAZONAWS.COM",
+        "000000000001.dkr.ecr-fips.us-gov-west-1.amazonaws.com",
         "000000000001.dkr-ecr.us-gov-west-1.on.aws",
+        "000000000001.dkr-ecr-fips.us-gov-west-1.on.aws:443",
     ],
 )
 def test_hosts_that_name_account_and_region(host: str) -> None:
@@ -36,12 +38,29 @@ def test_hosts_that_name_account_and_region(host: str) -> None:
         "my-machine",
         "",
         "00000000001.dkr.ecr.us-east-1.localhost",
-        "000000000001.dkr.ecr.us-east-1.example.com",
     ],
 )
 def test_other_hosts_are_the_default_registry(host: str) -> None:
     assert NAMES.resolve(host, None) == DEFAULT
     assert NAMES.resolve(host, "") == DEFAULT
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "000000000001.dkr.ecr.us-east-1.example.com",
+        "000000000001.dkr.ecr.us-east-1.amazonaws.com.example.com",
+        "000000000001.dkr.ecr-fast.us-east-1.amazonaws.com",
+        "000000000001.dkr.ecr.us-east-1.on.aws",
+        "000000000001.dkr-ecr.us-east-1.amazonaws.com",
+        "000000000001.dkr.ecr.nowhere.amazonaws.com:4566",
+        "000000000001.DKR.ecr.localhost",
+    ],
+)
+def test_a_host_of_an_account_in_no_known_form_is_no_registry(host: str) -> None:
+    """Least of all the default one, which is another account's."""
+    assert NAMES.resolve(host, None) is None
+    assert NAMES.resolve("localhost:4566", host) is None
 
 
 @pytest.mark.parametrize("namespace", ["docker.io", "quay.io", "000000000001.dkr.ecr.us-east-1.example.com", "x y"])

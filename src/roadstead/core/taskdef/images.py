@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from roadstead.core.oci.ecr_hosts import EcrRegistry, registry_of_host
 
-_ECR = re.compile(
-    r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\."
-    r"(?:amazonaws\.com(?:\.cn)?|on\.aws|localhost(?::\d+)?)"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class EcrRegistry:
-    """A private ECR registry."""
-
-    account: str
-    region: str
+__all__ = ["EcrRegistry", "ecr_registry", "registry_host"]
 
 
 def registry_host(image: str) -> str:
@@ -33,5 +21,4 @@ def ecr_registry(image: str, *, default_host: str, default: EcrRegistry) -> EcrR
     host = registry_host(image)
     if host.partition(":")[0] == default_host:
         return default
-    match = _ECR.fullmatch(host)
-    return EcrRegistry(account=match["account"], region=match["region"]) if match else None
+    return registry_of_host(host)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 
 from roadstead.core.network.addresses import dns_domain, mac_address, next_free, private_dns_name
+from roadstead.core.oci.ecr_hosts import AWS_SUFFIXES
 from roadstead.kernel.ids import hex_id, resource_id
 from roadstead.kernel.settings import Deployment
 from roadstead.services.ec2.default_network import ensure_default_network
@@ -185,8 +186,9 @@ async def interface_gone(tx: Transaction, id: str) -> bool:
 
 async def place_subnet(tx: Transaction, *, deployment: Deployment, vpc: Vpc, subnet: Subnet, host: str) -> None:
     """Put a VPC and one of its subnets on a host; nothing happens where they lie already."""
-    suffixes = ("localhost", "amazonaws.com") if deployment.registry_wildcard else ("amazonaws.com",)
-    registries = tuple(f"dkr.ecr.{vpc.region}.{suffix}" for suffix in suffixes)
+    registries = tuple(suffix.format(region=vpc.region) for suffix in AWS_SUFFIXES)
+    if deployment.registry_wildcard:
+        registries = (f"dkr.ecr.{vpc.region}.localhost", *registries)
     vpc_spec = VpcSpec(
         cidr=vpc.cidr,
         gateway_port=deployment.port,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from roadstead.access.resource import KeyValues
 from roadstead.services.ecr.errors import InvalidParameterException
 from roadstead.services.ecr.registries import VALUES, Setting, read_registry, write_registry
+from roadstead.services.ecr.registry_events import emit_registry
 from roadstead.services.ecr.requests import Response, registry_resource
 from roadstead.services.operation import Context, operation
 
@@ -39,6 +40,7 @@ async def put_account_setting(ctx: Context, request: PutAccountSettingRequestTyp
     registry = await read_registry(ctx.tx, ctx.account, ctx.region)
     settings = {**registry.settings, setting.value: value}
     await write_registry(ctx.tx, ctx.account, ctx.region, settings=settings)
+    emit_registry(ctx.tx, ctx.account, ctx.region, "setting", name=setting.value, value=value)
     return {"name": setting.value, "value": value}
 
 

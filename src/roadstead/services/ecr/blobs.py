@@ -98,6 +98,12 @@ async def blob_size(tx: Transaction, key: RepositoryKey, digest: str) -> int | N
     return None if found is None else found.size
 
 
+async def noted_size(tx: Transaction, key: RepositoryKey, digest: str) -> int | None:
+    """The size in bytes of a blob that this repository sees, or would see if it were not lost, else None."""
+    stmt = select(blob_links.c.size).where(within(blob_links, key), blob_links.c.digest == digest)
+    return (await tx.execute(stmt)).scalar()
+
+
 async def add_content(tx: Transaction, key: RepositoryKey, digest: str, sealed: Sealed) -> None:
     """Let a repository see what was just sealed. When the digest has a content already, that one is linked, and the new bytes go.
 

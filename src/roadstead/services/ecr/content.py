@@ -6,7 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from roadstead.services.ecr.blobs import LOST, claim_blobs, release_blobs
 from roadstead.services.ecr.errors import (
@@ -57,6 +69,13 @@ _BY_TAG = Lookup(
 )
 
 _TAGGED = Lookup(select(tags.c.digest).where(within_place(tags), tags.c.tag == bindparam("tag")))
+_LISTS = Lookup(
+    select(references.c.digest).where(
+        within_place(references),
+        references.c.target == bindparam("digest"),
+        references.c.kind == literal_column("'image'", String),
+    )
+)
 _STATUS = Lookup(select(images.c.status).where(within_place(images), images.c.digest == bindparam("digest")))
 
 
@@ -109,14 +128,9 @@ async def put_manifest(
     Raises LayersNotFoundException, ReferencedImagesNotFoundException, ImageTagAlreadyExistsException, LimitExceededException.
     """
     key = repository.key
-    for tag in put_tags:
-        current = await digest_of_tag(tx, key, tag)
-        if current not in (None, digest) and not repository.mutability.may_move(tag):
-            raise ImageTagAlreadyExistsException.of(key, tag)
+    status = await require_place(tx, repository, digest, put_tags, limits)
     now = tx.clock.now()
-    status = await image_status(tx, key, digest)
     if status is None:
-        await _check_images(tx, key, limits)
         await _insert_image(tx, key, manifest, content, digest, now, partial=from_upstream)
     elif status != "ACTIVE":
         await activate_image(tx, key, digest)
@@ -127,6 +141,24 @@ async def put_manifest(
     change = {"change": "pushed", "repository": key.name, "digest": digest, "tags": list(put_tags)}
     emit_image(tx, key, digest, {**change, "mediaType": manifest.media_type})
     return status is None
+
+
+async def require_place(
+    tx: Transaction, repository: Repository, digest: str, put_tags: Sequence[str], limits: RegistryLimits | None = None
+) -> str | None:
+    """Return when an image may be put here under these tags, with its status as `image_status` has it: before anything is moved for it.
+
+    Raises ImageTagAlreadyExistsException, LimitExceededException.
+    """
+    key = repository.key
+    for tag in put_tags:
+        current = await digest_of_tag(tx, key, tag)
+        if current not in (None, digest) and not repository.mutability.may_move(tag):
+            raise ImageTagAlreadyExistsException.of(key, tag)
+    status = await image_status(tx, key, digest)
+    if status is None:
+        await _check_images(tx, key, limits)
+    return status
 
 
 async def image_status(tx: Transaction, key: RepositoryKey, digest: str) -> str | None:
@@ -235,6 +267,23 @@ async def _insert_image(
     if targets:
         await tx.execute(insert(references), targets)
     await claim_blobs(tx, key, manifest.blobs)
+    await _enlarge_lists(tx, key, digest, size)
+
+
+async def _enlarge_lists(tx: Transaction, key: RepositoryKey, digest: str, size: int) -> None:
+    """An image has come: a list is as large as its largest image, also where that comes after it, and a list of lists likewise."""
+    lists: list[str] = [row[0] for row in await tx.look_up(_LISTS, **place(key, digest=digest))]
+    while lists:
+        following: list[str] = []
+        for part in _parts(lists):
+            smaller = (within(images, key), images.c.digest.in_(part), images.c.size < size)
+            found = list((await tx.execute(select(images.c.digest).where(*smaller))).scalars())
+            await tx.execute(update(images).where(*smaller).values(size=size))
+            named = (references.c.target.in_(found), references.c.kind == "image")
+            following += (
+                await tx.execute(select(references.c.digest).where(within(references, key), *named))
+            ).scalars()
+        lists = list(dict.fromkeys(following))
 
 
 async def _move(tx: Transaction, key: RepositoryKey, digest: str, status: str, **times: datetime) -> None:

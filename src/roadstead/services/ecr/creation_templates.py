@@ -21,6 +21,7 @@ from roadstead.services.ecr.paging import ecr_page, refuse_page_of_named
 from roadstead.services.ecr.policy_texts import check_repository_policy
 from roadstead.services.ecr.prefixes import normal_prefix, prefixes_of
 from roadstead.services.ecr.quotas import check_quota
+from roadstead.services.ecr.registry_events import emit_registry
 from roadstead.services.ecr.requests import Response, registry_resource
 from roadstead.services.ecr.resource_tags import checked_tags
 from roadstead.services.ecr.tables import creation_templates, registry_of
@@ -88,6 +89,7 @@ async def create_repository_creation_template(
     now = ctx.clock.now()
     row = {"account": ctx.account, "region": ctx.region, "prefix": prefix, "settings": template}
     await ctx.tx.execute(insert(creation_templates).values(**row, created_at=now, updated_at=now))
+    emit_registry(ctx.tx, ctx.account, ctx.region, "template-created", prefix=prefix)
     return _answer(ctx, _described(prefix, template, now, now))
 
 
@@ -106,6 +108,7 @@ async def update_repository_creation_template(
     now = ctx.clock.now()
     changes = {"settings": template, "updated_at": now}
     await ctx.tx.execute(update(creation_templates).where(_this(ctx, row.prefix)).values(**changes))
+    emit_registry(ctx.tx, ctx.account, ctx.region, "template-updated", prefix=row.prefix)
     return _answer(ctx, _described(row.prefix, template, row.created_at, now))
 
 
@@ -116,6 +119,7 @@ async def delete_repository_creation_template(
     """Take a template away; repositories that it made stay (API reference: DeleteRepositoryCreationTemplate)."""
     row = await _require(ctx, request["prefix"])
     await ctx.tx.execute(delete(creation_templates).where(_this(ctx, row.prefix)))
+    emit_registry(ctx.tx, ctx.account, ctx.region, "template-deleted", prefix=row.prefix)
     return _answer(ctx, _of_row(row))
 
 

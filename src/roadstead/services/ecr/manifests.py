@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -18,6 +19,10 @@ from roadstead.core.oci.media_types import (
 )
 from roadstead.services.ecr.errors import InvalidParameterException
 from roadstead.services.ecr.keys import is_digest
+
+
+class InvalidManifest(Exception):
+    """What stands for a manifest is none that a registry holds; the text says why."""
 
 
 class _Descriptor(msgspec.Struct, rename="camel"):
@@ -54,6 +59,8 @@ class Manifest:
     children: tuple[str, ...]
     """Digests of the images of a manifest list, each once."""
     size: int
+    blob_sizes: Mapping[str, int] = field(default_factory=dict[str, int], hash=False)
+    """How many bytes each of `blobs` has by its descriptor, 0 where that does not say."""
     annotations: dict[str, str] | None = field(default=None, hash=False)
 
     @property
@@ -63,41 +70,49 @@ class Manifest:
 
 
 def parse_manifest(content: bytes, media_type: str | None) -> Manifest:
+    """Read a manifest that a client sent, as `read_manifest` does; raises InvalidParameterException."""
+    try:
+        return read_manifest(content, media_type)
+    except InvalidManifest as error:
+        raise InvalidParameterException.at("imageManifest", str(error)) from error
+
+
+def read_manifest(content: bytes, media_type: str | None) -> Manifest:
     """Read a manifest that came with this media type (None: none that says anything).
 
-    Raises InvalidParameterException for what is no manifest, contradicts its media type, or could be taken for both an image and an
+    Raises InvalidManifest for what is no manifest, contradicts its media type, or could be taken for both an image and an
     index (image-spec, "image manifest" and "image index" differ by media type alone).
     """
     if len(content) > MAX_MANIFEST_BYTES:
-        raise InvalidParameterException.at(
-            "imageManifest", f"Member must have length less than or equal to {MAX_MANIFEST_BYTES}"
-        )
+        raise InvalidManifest(f"Member must have length less than or equal to {MAX_MANIFEST_BYTES}")
     try:
         document = _decoder.decode(content)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise InvalidParameterException.at("imageManifest", "Invalid JSON syntax") from error
+        raise InvalidManifest("Invalid JSON syntax") from error
     kind = _media_type(document, media_type)
     images = kind in INDEX_TYPES
     if images and (document.config is not None or document.layers is not None):
-        raise _invalid("a manifest list has neither config nor layers")
+        raise InvalidManifest("a manifest list has neither config nor layers")
     if not images and document.manifests is not None:
-        raise _invalid("an image manifest has no manifests")
+        raise InvalidManifest("an image manifest has no manifests")
     if kind in (OCI_MANIFEST, DOCKER_MANIFEST) and document.config is None:
-        raise _invalid("an image manifest has a config")
+        raise InvalidManifest("an image manifest has a config")
     config = [document.config] if document.config is not None else []
     content_descriptors = config + (document.layers or []) + (document.blobs or [])
     children = document.manifests or []
     subject = [document.subject] if document.subject is not None else []
     for descriptor in content_descriptors + children + subject:
         if not is_digest(descriptor.digest) or descriptor.size < 0:
-            raise _invalid("every descriptor has a sha256 or sha512 digest and a size")
+            raise InvalidManifest("every descriptor has a sha256 or sha512 digest and a size")
+    here = [descriptor for descriptor in content_descriptors if not _is_elsewhere(descriptor)]
     return Manifest(
         media_type=kind,
         artifact_type=document.artifact_type or (document.config.media_type or None if document.config else None),
         subject=document.subject.digest if document.subject is not None else None,
-        blobs=tuple(dict.fromkeys(d.digest for d in content_descriptors if not _is_elsewhere(d))),
+        blobs=tuple(dict.fromkeys(d.digest for d in here)),
         children=tuple(dict.fromkeys(d.digest for d in children)),
         size=sum(d.size for d in content_descriptors),
+        blob_sizes={d.digest: d.size for d in here},
         annotations=document.annotations,
     )
 
@@ -107,11 +122,11 @@ def _media_type(document: _Document, given: str | None) -> str:
     if given in (None, "", "application/json", "application/octet-stream"):
         given = inside or _guess(document)
     if inside is not None and inside != given:
-        raise _invalid(f"the manifest's mediaType {inside} is the one that it is sent with, {given}")
+        raise InvalidManifest(f"the manifest's mediaType {inside} is the one that it is sent with, {given}")
     if given not in IMAGE_TYPES and given not in INDEX_TYPES:
-        raise _invalid(f"Unsupported manifest media type {given}")
+        raise InvalidManifest(f"Unsupported manifest media type {given}")
     if given in (DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX) and document.schema_version != 2:
-        raise _invalid("schemaVersion is 2")
+        raise InvalidManifest("schemaVersion is 2")
     return given
 
 
@@ -123,7 +138,3 @@ def _guess(document: _Document) -> str | None:
 
 def _is_elsewhere(descriptor: _Descriptor) -> bool:
     return bool(descriptor.urls) and any(mark in descriptor.media_type for mark in UNPUSHED)
-
-
-def _invalid(constraint: str) -> InvalidParameterException:
-    return InvalidParameterException.at("imageManifest", constraint)

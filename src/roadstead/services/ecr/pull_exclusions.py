@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, insert, select, tuple_
 from roadstead.services.ecr.errors import ExclusionAlreadyExistsException, ExclusionNotFoundException
 from roadstead.services.ecr.paging import ecr_page
 from roadstead.services.ecr.quotas import check_quota
+from roadstead.services.ecr.registry_events import emit_registry
 from roadstead.services.ecr.requests import Response, registry_resource
 from roadstead.services.ecr.tables import pull_exclusions, registry_of
 from roadstead.services.operation import Context, operation
@@ -41,6 +42,7 @@ async def register_pull_time_update_exclusion(
     )
     row = {"account": ctx.account, "region": ctx.region, "principal_arn": arn, "created_at": now}
     await ctx.tx.execute(insert(pull_exclusions).values(**row))
+    emit_registry(ctx.tx, ctx.account, ctx.region, "exclusion-created", principalArn=arn)
     return {"principalArn": arn, "createdAt": now}
 
 
@@ -53,6 +55,7 @@ async def deregister_pull_time_update_exclusion(
     mine = registry_of(pull_exclusions, ctx.account, ctx.region) & (pull_exclusions.c.principal_arn == arn)
     if not (await ctx.tx.execute(delete(pull_exclusions).where(mine))).rowcount:
         raise ExclusionNotFoundException.of(ctx.account, arn)
+    emit_registry(ctx.tx, ctx.account, ctx.region, "exclusion-deleted", principalArn=arn)
     return {"principalArn": arn}
 
 

@@ -14,19 +14,28 @@ from functools import partial
 
 import structlog
 
-from roadstead.services.ecr.blobs import Blob, RegistryStorage, find_blob, is_blob_in_use
+from roadstead.access.errors import AccessDenied
+from roadstead.kernel.errors import AccessDeniedException
+from roadstead.services.ecr.blobs import Blob, RegistryStorage, find_blob, is_blob_in_use, noted_size
 from roadstead.services.ecr.collection import keep_for_push
-from roadstead.services.ecr.content import StoredManifest, digest_of_tag, image_status, mark_checked, put_manifest
+from roadstead.services.ecr.content import (
+    StoredManifest,
+    digest_of_tag,
+    image_status,
+    mark_checked,
+    put_manifest,
+    require_place,
+)
 from roadstead.services.ecr.creation import create_for_cache
+from roadstead.services.ecr.holding import Pauses, reason_to_hold
 from roadstead.services.ecr.keys import RepositoryKey, digest_of, is_digest
-from roadstead.services.ecr.manifests import Manifest, parse_manifest
+from roadstead.services.ecr.manifests import InvalidManifest, Manifest, read_manifest
 from roadstead.services.ecr.pull_through_rules import Rule, rule_for
 from roadstead.services.ecr.repositories import find_repository
 from roadstead.services.ecr.upstream import (
     Allow,
     FetchedManifest,
     Read,
-    UpstreamError,
     UpstreamNotFound,
     UpstreamRepository,
     UpstreamUnavailable,
@@ -57,7 +66,11 @@ class PullThrough:
         self._under_way: dict[_Fetch, asyncio.Task[None]] = {}
         self._waits: dict[_Fetch, _Fetch] = {}
         """Which fetch waits for which other one, that of its upstream."""
-        self._failed: dict[_Fetch, float] = {}
+        clock = storage.store.clock
+        self._resting = Pauses[_Fetch](clock, _ASK_AGAIN)
+        """Tags that are here, and whose upstream is not asked."""
+        self._refused = Pauses[_Fetch](clock, _ASK_AGAIN)
+        """Tags of which the log knows that somebody without leave to import pulls them."""
 
     async def close(self) -> None:
         """Stop what is under way."""
@@ -104,11 +117,12 @@ class PullThrough:
         async with self._storage.store.snapshot() as tx:
             if not await is_blob_in_use(tx, key, digest):
                 return False
+            size = await noted_size(tx, key, digest) or 0
         source = await self._source(key, digest, allow, ())
         if source is None:
             return False
         try:
-            await self._once((key, digest), lambda: source.bring_blobs(key, [digest]), ())
+            await self._once((key, digest), lambda: source.bring_blobs(key, {digest: size}), ())
         except UpstreamNotFound:
             return False
         return True
@@ -122,21 +136,31 @@ class PullThrough:
         clock = self._storage.store.clock
         if checked_at is None or timedelta(0) <= clock.now() - checked_at < CHECK_EVERY:
             return False
-        return self._failed.get((key, tag), 0.0) <= clock.monotonic()
+        return not self._resting.holds((key, tag))
 
     async def refresh(self, key: RepositoryKey, tag: str, allow: Allow, via: tuple[_Fetch, ...] = ()) -> None:
-        """Bring what a tag names upstream now; when that can't be had, what is here stays."""
+        """Bring what a tag names upstream now; when that can't be had, what is here stays (`holding`).
+
+        Then the upstream is left alone for a minute, unless it was not asked because the asker may not import: the next one may.
+        """
+        refusal: Exception | None = None
+        patience = asyncio.timeout(_PATIENCE)
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with patience:
                 if await self.fetch(key, tag, allow, via):
                     return
                 reason = "it has no such tag"
-        except (UpstreamError, TimeoutError) as error:
-            reason = str(error)
-        now = self._storage.store.clock.monotonic()
-        self._failed = {asked: until for asked, until in self._failed.items() if until > now}
-        self._failed[key, tag] = now + _ASK_AGAIN
-        _log.warning("a tag can't be compared with the upstream", resource=str(key.arn), tag=tag, error=reason)
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            reason = f"it takes longer than {_PATIENCE:g} seconds"
+        except Exception as error:
+            reason, refusal = reason_to_hold(error), error
+            if reason is None:
+                raise
+        pauses = self._refused if isinstance(refusal, AccessDenied | AccessDeniedException) else self._resting
+        if pauses.begin((key, tag)):
+            _log.warning("a cached tag stays what it is", resource=str(key.arn), tag=tag, error=reason)
 
     async def _source(
         self, key: RepositoryKey, reference: str, allow: Allow, via: tuple[_Fetch, ...]
@@ -195,10 +219,14 @@ class PullThrough:
         digest = digest_of(fetched.content, reference)
         if not is_tag and digest != reference:
             raise UpstreamUnavailable("the upstream sent another manifest than was asked for")
-        manifest = parse_manifest(fetched.content, fetched.media_type)
-        await self._storage.store.run(lambda tx: create_for_cache(tx, key, self._storage.limits))
+        try:
+            manifest = read_manifest(fetched.content, fetched.media_type)
+        except InvalidManifest as error:
+            raise UpstreamUnavailable(f"the upstream sent what is no manifest to us: {error}") from error
+        tags = [reference] if is_tag else []
+        await self._make_place(key, digest, tags)
         await self._bring_blobs(key, source, manifest)
-        await self._publish(key, manifest, fetched, digest, [reference] if is_tag else [])
+        await self._publish(key, manifest, fetched, digest, tags)
         _log.info("fetched from an upstream", resource=str(key.arn), digest=digest, upstream=source.registry)
 
     async def _is_current(self, key: RepositoryKey, source: UpstreamRepository, tag: str) -> bool:
@@ -211,12 +239,23 @@ class PullThrough:
         await self._storage.store.run(lambda tx: mark_checked(tx, key, tag))
         return True
 
+    async def _make_place(self, key: RepositoryKey, digest: str, tags: list[str]) -> None:
+        """Let the repository be there, and find out before anything is moved whether it takes the image."""
+
+        async def make(tx: Transaction) -> None:
+            repository = await create_for_cache(tx, key, self._storage.limits)
+            await require_place(tx, repository, digest, tags, self._storage.limits)
+
+        await self._storage.store.run(make)
+
     async def _bring_blobs(self, key: RepositoryKey, source: UpstreamRepository, manifest: Manifest) -> None:
         async with self._storage.store.snapshot() as tx:
             found = {digest: await find_blob(tx, key, digest) for digest in manifest.blobs}
         present: dict[str, Blob] = {digest: blob for digest, blob in found.items() if blob is not None}
         await keep_for_push(self._storage, key, present, self._storage.store.clock.now())
-        await source.bring_blobs(key, [digest for digest in found if digest not in present])
+        await source.bring_blobs(
+            key, {digest: manifest.blob_sizes[digest] for digest in found if digest not in present}
+        )
 
     async def _publish(
         self, key: RepositoryKey, manifest: Manifest, fetched: FetchedManifest, digest: str, tags: list[str]

@@ -18,6 +18,7 @@ from roadstead.services.ecr.paging import ecr_page, refuse_page_of_named
 from roadstead.services.ecr.prefixes import ROOT, normal_prefix, prefixes_of, rest_of
 from roadstead.services.ecr.pull_through_sign_in import check_first_sign_in, check_sign_in
 from roadstead.services.ecr.quotas import check_quota
+from roadstead.services.ecr.registry_events import emit_registry
 from roadstead.services.ecr.requests import Response, named_registry_resource, registry_id
 from roadstead.services.ecr.tables import pull_through_rules, registry_of
 from roadstead.services.ecr.upstreams import NamedRegistry, named_registry, registry_here
@@ -95,6 +96,7 @@ async def create_pull_through_cache_rule(ctx: Context, request: CreatePullThroug
         updated_at=now,
     )
     await ctx.tx.execute(insert(pull_through_rules).values(account=account, region=ctx.region, **_values(rule)))
+    emit_registry(ctx.tx, account, ctx.region, "rule-created", prefix=prefix)
     return rule.describe(account, "createdAt")
 
 
@@ -112,6 +114,7 @@ async def update_pull_through_cache_rule(ctx: Context, request: UpdatePullThroug
         changes["custom_role_arn"] = request.get("customRoleArn")
     mine = registry_of(pull_through_rules, account, ctx.region) & (pull_through_rules.c.prefix == prefix)
     await ctx.tx.execute(update(pull_through_rules).where(mine).values(**changes))
+    emit_registry(ctx.tx, account, ctx.region, "rule-updated", prefix=prefix)
     described = (await _require(ctx.tx, account, ctx.region, prefix)).describe(account, "updatedAt")
     return {name: value for name, value in described.items() if not name.startswith("upstreamRegistry")}
 
@@ -123,6 +126,7 @@ async def delete_pull_through_cache_rule(ctx: Context, request: DeletePullThroug
     rule = await _require(ctx.tx, account, ctx.region, prefix)
     mine = registry_of(pull_through_rules, account, ctx.region) & (pull_through_rules.c.prefix == prefix)
     await ctx.tx.execute(delete(pull_through_rules).where(mine))
+    emit_registry(ctx.tx, account, ctx.region, "rule-deleted", prefix=prefix)
     described = rule.describe(account, "createdAt")
     return {name: value for name, value in described.items() if name != "upstreamRegistry"}
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from roadstead.services.ecr.errors import RegistryPolicyNotFoundException
 from roadstead.services.ecr.policy_texts import check_registry_policy
 from roadstead.services.ecr.registries import read_registry, write_registry
+from roadstead.services.ecr.registry_events import emit_registry
 from roadstead.services.ecr.requests import Response, registry_resource
 from roadstead.services.operation import Context, operation
 
@@ -20,6 +21,7 @@ async def put_registry_policy(ctx: Context, request: PutRegistryPolicyRequestTyp
     text = request["policyText"]
     check_registry_policy(text)
     await write_registry(ctx.tx, ctx.account, ctx.region, policy=text)
+    emit_registry(ctx.tx, ctx.account, ctx.region, "policy")
     return {"registryId": ctx.account, "policyText": text}
 
 
@@ -36,6 +38,7 @@ async def delete_registry_policy(ctx: Context, request: object) -> Response:
     del request
     text = await _require_policy(ctx)
     await write_registry(ctx.tx, ctx.account, ctx.region, policy=None)
+    emit_registry(ctx.tx, ctx.account, ctx.region, "policy")
     return {"registryId": ctx.account, "policyText": text}
 
 

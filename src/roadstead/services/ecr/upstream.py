@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,9 +59,10 @@ class UpstreamRepository(Protocol):
         """A manifest by tag or digest."""
         ...
 
-    async def bring_blobs(self, key: RepositoryKey, digests: Sequence[str]) -> None:
+    async def bring_blobs(self, key: RepositoryKey, blobs: Mapping[str, int]) -> None:
         """Let the repository `key` of this deployment, which does not see any of these blobs, see them all.
 
+        `blobs` are digests, and how many bytes each is to have: 0 where that is not known.
         Raises LimitExceededException where there is no room for them, and RepositoryNotFoundException.
         """
         ...

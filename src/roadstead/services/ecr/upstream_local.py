@@ -103,17 +103,17 @@ class LocalRepository:
         self._registries.pulls.pulled(self._key, found.digest, self._principal.identity_arn)
         return FetchedManifest(found.content, found.media_type)
 
-    async def bring_blobs(self, key: RepositoryKey, digests: Sequence[str]) -> None:
+    async def bring_blobs(self, key: RepositoryKey, blobs: Mapping[str, int]) -> None:
         """Links, all in one transaction."""
         storage = self._registries.storage
-        with self._asking("GetDownloadUrlForLayer", *({"layerDigest": digest} for digest in digests)) as asking:
+        with self._asking("GetDownloadUrlForLayer", *({"layerDigest": digest} for digest in blobs)) as asking:
 
             async def link(tx: Transaction) -> None:
                 for action in _PUSHED:
                     await asking.allow(tx, action, key)
-                if digests:
+                if blobs:
                     await asking.allow(tx, "ecr:GetDownloadUrlForLayer", self._key)
-                for digest in digests:
+                for digest in blobs:
                     blob = await find_blob(tx, self._key, digest)
                     if blob is None or await is_blob_archived(tx, self._key, digest):
                         raise UpstreamUnavailable(f"{self._key.arn} can't give the layer {digest}")

@@ -64,6 +64,21 @@ def test_unknown_container() -> None:
             "111111111111.dkr.ecr.eu-west-1.amazonaws.com",
             EcrRegistry("111111111111", "eu-west-1"),
         ),
+        (
+            "111111111111.dkr.ecr-fips.eu-west-1.amazonaws.com/web",
+            "111111111111.dkr.ecr-fips.eu-west-1.amazonaws.com",
+            EcrRegistry("111111111111", "eu-west-1"),
+        ),
+        (
+            "111111111111.dkr-ecr-fips.eu-west-1.on.aws/web",
+            "111111111111.dkr-ecr-fips.eu-west-1.on.aws",
+            EcrRegistry("111111111111", "eu-west-1"),
+        ),
+        (
+            "111111111111.dkr.ecr.eu-west-1.example.com/web",
+            "111111111111.dkr.ecr.eu-west-1.example.com",
+            None,
+        ),
         ("1.dkr.ecr.eu-west-1.amazonaws.com/web", "1.dkr.ecr.eu-west-1.amazonaws.com", None),
     ],
 )

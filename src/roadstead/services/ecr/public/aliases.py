@@ -9,6 +9,8 @@ from hashlib import sha256
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from roadstead.services.ecr.errors import InvalidParameterException, LimitExceededException
+from roadstead.services.ecr.keys import PUBLIC
+from roadstead.services.ecr.registry_events import emit_registry
 from roadstead.services.ecr.tables import aliases
 from roadstead.store import Lookup, Transaction
 
@@ -101,6 +103,7 @@ async def give_up_alias(tx: Transaction, account: str, name: str) -> bool:
     if found.is_default:
         raise InvalidParameterException.at("name", "the default alias stays with its registry")
     await tx.execute(delete(aliases).where(aliases.c.alias == name, aliases.c.account == account))
+    emit_registry(tx, account, PUBLIC, "alias-deleted", alias=name)
     if found.is_primary:
         default = next(alias.name for alias in await aliases_of(tx, account) if alias.is_default)
         await _make_primary(tx, account, default)
@@ -110,11 +113,13 @@ async def give_up_alias(tx: Transaction, account: str, name: str) -> bool:
 async def _make_primary(tx: Transaction, account: str, name: str) -> None:
     await tx.execute(update(aliases).where(aliases.c.account == account).values(is_primary=0))
     await tx.execute(update(aliases).where(aliases.c.alias == name).values(is_primary=1))
+    emit_registry(tx, account, PUBLIC, "alias-primary", alias=name)
 
 
 async def _insert(tx: Transaction, account: str, name: str, *, is_default: bool, is_primary: bool) -> None:
     values = {"alias": name, "account": account, "is_default": int(is_default), "is_primary": int(is_primary)}
     await tx.execute(insert(aliases).values(**values, created_at=tx.clock.now()))
+    emit_registry(tx, account, PUBLIC, "alias-created", alias=name)
 
 
 async def _free_default(tx: Transaction, account: str) -> str:

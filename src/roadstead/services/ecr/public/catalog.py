@@ -13,6 +13,7 @@ from roadstead.services.ecr.public.aliases import primary_alias
 from roadstead.services.ecr.public.errors import RepositoryCatalogDataNotFoundException
 from roadstead.services.ecr.public.requests import public_operation
 from roadstead.services.ecr.repositories import require_repository
+from roadstead.services.ecr.repository_events import emit_repository
 from roadstead.services.ecr.requests import Response, repository_key, repository_resource
 from roadstead.services.ecr.tables import catalog_data, place, within
 from roadstead.services.operation import Context
@@ -61,6 +62,7 @@ async def put_catalog(tx: Transaction, key: RepositoryKey, given: Mapping[str, o
     changed = await tx.execute(update(catalog_data).where(within(catalog_data, key)).values(**values))
     if not changed.rowcount:
         await tx.execute(insert(catalog_data).values(**place(key), **values))
+    emit_repository(tx, key, "catalog")
 
 
 async def describe_catalog(ctx: Context, key: RepositoryKey) -> Response:

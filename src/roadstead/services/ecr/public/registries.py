@@ -12,9 +12,11 @@ from sqlalchemy import insert, select, update
 from roadstead.access.resource import Named
 from roadstead.kernel.arn import Arn
 from roadstead.services.ecr.errors import InvalidParameterException
+from roadstead.services.ecr.keys import PUBLIC
 from roadstead.services.ecr.public.aliases import aliases_of, choose_alias, give_up_alias, primary_alias
 from roadstead.services.ecr.public.errors import RegistryNotFoundException
 from roadstead.services.ecr.public.requests import public_operation
+from roadstead.services.ecr.registry_events import emit_registry
 from roadstead.services.ecr.requests import Response
 from roadstead.services.ecr.tables import public_registries
 from roadstead.services.operation import Context, operation
@@ -64,6 +66,7 @@ async def put_registry_catalog_data(ctx: Context, request: Mapping[str, object])
     )
     if not changed.rowcount:
         await ctx.tx.execute(insert(public_registries).values(account=ctx.account, display_name=name))
+    emit_registry(ctx.tx, ctx.account, PUBLIC, "catalog", displayName=name)
     return {"registryCatalogData": {"displayName": name}}
 
 
