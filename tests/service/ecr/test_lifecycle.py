@@ -239,6 +239,23 @@ async def test_pushing_an_archived_image_brings_it_back(ecr: Harness) -> None:
     assert await status(ecr, "v1") == "ACTIVE"
 
 
+@pytest.mark.parametrize("tag", [{"imageTag": "v1"}, {}])
+@pytest.mark.parametrize("meanwhile", ["ARCHIVED", "ACTIVATING"])
+async def test_putting_an_archived_image_brings_it_back(ecr: Harness, tag: dict[str, str], meanwhile: str) -> None:
+    await ecr.create_repository("web")
+    digest = (await push(ecr, "v1"))["v1"]
+    request = {**WEB, **tag, "imageManifest": (await ecr.http("GET", "/v2/web/manifests/v1")).body.decode()}
+    for storage in ("ARCHIVE", "STANDARD") if meanwhile == "ACTIVATING" else ("ARCHIVE",):
+        moved = {**WEB, "imageId": {"imageTag": "v1"}, "targetStorageClass": storage}
+        await ecr.api("UpdateImageStorageClass", moved)
+    assert await status(ecr, "v1") == meanwhile
+    put_again = await ecr.api("PutImage", request)
+    assert put_again["image"]["imageId"] == {"imageDigest": digest, **tag}
+    assert await status(ecr, "v1") == "ACTIVE"
+    with pytest.raises(errors.ImageAlreadyExistsException):
+        await ecr.api("PutImage", request)
+
+
 async def test_what_an_active_list_names_is_not_archived(ecr: Harness) -> None:
     await ecr.create_repository("web")
     for content in (b"{}", b"layer"):
