@@ -18,7 +18,7 @@ from roadstead.services.ecr.blobs import (
     is_blob_archived,
     is_blob_in_use,
 )
-from roadstead.services.ecr.byte_quotas import require_room_for, require_room_to_seal
+from roadstead.services.ecr.byte_quotas import require_room_for, require_room_to_go_on, require_room_to_seal
 from roadstead.services.ecr.collection import keep_for_push
 from roadstead.services.ecr.creation import create_on_push, has_create_on_push
 from roadstead.services.ecr.downloads import issue_ticket
@@ -170,6 +170,7 @@ async def upload_layer_part(ctx: Context, request: UploadLayerPartRequestTypeDef
         raise LimitExceededException(f"The layer is larger than it may be (quota LayerBytes: {limits['LayerBytes']})")
 
     async def append() -> Response:
+        await require_room_to_go_on(storage, key, last + 1)
         try:
             end = await storage.blobs.append(blob_upload, first, content)
         except OffsetMismatch as error:
