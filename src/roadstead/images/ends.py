@@ -63,7 +63,7 @@ class Target(Protocol):
         ...
 
     async def has_manifest(self, digest: str) -> bool:
-        """Whether a manifest is there, and with it everything that it names."""
+        """Whether a manifest is there; what it names may be missing all the same."""
         ...
 
 

@@ -60,19 +60,21 @@ class Transfer:
         raise BadArchive(f"{image.name}: indexes nest deeper than {_MAX_DEPTH}")
 
     async def _move(self, manifest: Manifest, named: Named | None, depth: int) -> None:
-        """Move a manifest after all that it names, and then what refers to it."""
+        """Move a manifest after all that it names, and then what refers to it.
+
+        What it names is asked for also where the manifest is: a registry may have lost blobs, and a list may be there without its images.
+        """
         if named is None and manifest.digest in self._moved:
             return
         if depth > _MAX_DEPTH:
             raise BadArchive(f"{self.source.label}: manifests nest deeper than {_MAX_DEPTH}")
         if len(self._moved) >= _MAX_PARTS:
             raise BadArchive(f"{self.source.label}: more than {_MAX_PARTS} manifests and blobs belong together")
-        if not await self.target.has_manifest(manifest.digest):
-            for child in manifest.children:
-                await self._move(await self.source.manifest(child), None, depth + 1)
-            await self._move_blobs(manifest.blobs)
-            await self.target.put_manifest(manifest, named)
-        elif named is not None and named.tag is not None:
+        for child in manifest.children:
+            await self._move(await self.source.manifest(child), None, depth + 1)
+        await self._move_blobs(manifest.blobs)
+        tagged = named is not None and named.tag is not None
+        if tagged or not await self.target.has_manifest(manifest.digest):
             await self.target.put_manifest(manifest, named)
         self._moved.add(manifest.digest)
         if self.wishes.referrers:

@@ -26,7 +26,8 @@ from roadstead.store.blobs import BlobStore
 async def head_blob(call: Call) -> Response:
     """HEAD: whether the repository has the blob, and how large it is. Who pushes asks that, so it tells of archived ones too."""
     blob = await _find(call, "ecr:BatchCheckLayerAvailability")
-    await keep_for_push(call.backend.storage, call.key, {call.argument: blob}, call.backend.clock.now())
+    if await keep_for_push(call.backend.storage, call.key, {call.argument: blob}, call.backend.clock.now()):
+        raise blob_unknown()
     return await blob_response(call.blobs, call.request, call.argument, blob)
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable
 
-from roadstead.registry.errors import too_large
 from roadstead.registry.http import Request, Sink
 
 
 class Body(AsyncIterable[bytes]):
-    """The body of a request, of `room` bytes at most; `what` it is then too large for, and its `limit`, are for the error (413)."""
+    """The body of a request, of `room` bytes at most; a longer one raises `error`."""
 
-    def __init__(self, request: Request, room: int, what: str, limit: int) -> None:
+    def __init__(self, request: Request, room: int, error: Exception) -> None:
         self._request = request
         self._room = room
-        self._error = too_large(what, limit)
+        self._error = error
 
     async def __aiter__(self) -> AsyncGenerator[bytes]:
         """The pieces as they come."""
@@ -40,7 +39,7 @@ class PourableBody(Body):
         await self._request.pour(sink)
 
 
-def body_of(request: Request, room: int, what: str, limit: int) -> Body:
+def body_of(request: Request, room: int, error: Exception) -> Body:
     """The body of a request, pourable where the server can."""
     kind = Body if request.receive_body is None else PourableBody
-    return kind(request, room, what, limit)
+    return kind(request, room, error)

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from roadstead.access.errors import AccessDenied
 from roadstead.registry.bodies import Body, body_of
 from roadstead.registry.call import Call
-from roadstead.registry.errors import Header, RegistryError, digest_invalid, upload_unknown
+from roadstead.registry.errors import Header, RegistryError, digest_invalid, too_large, upload_unknown
 from roadstead.registry.http import Response, digest_header, location
 from roadstead.registry.ranges import Span, Unsatisfiable, chunk_span
 from roadstead.services.ecr.api import (
@@ -26,6 +26,7 @@ from roadstead.services.ecr.api import (
     require_repository,
     require_room_for,
     require_room_to_seal,
+    upload_bound,
 )
 from roadstead.store import Transaction
 from roadstead.store.blobs import Digest, DigestMismatch, OffsetMismatch, UploadUnknown
@@ -94,7 +95,7 @@ async def _post_whole(call: Call, digest: str) -> Response:
     blob_upload = await call.blobs.create_upload()
     upload = await call.writing("ecr:InitiateLayerUpload", lambda tx: begin_upload(tx, call.key, blob_upload))
     try:
-        await call.blobs.append(blob_upload, 0, _limited(call, 0))
+        await call.blobs.append(blob_upload, 0, await _limited(call, 0))
         await _publish(call, upload, blob_upload, digest)
     except BaseException:
         await call.backend.storage.store.run(lambda tx: end_upload(tx, call.key, upload))
@@ -146,17 +147,21 @@ async def _append(call: Call, blob_upload: str) -> int:
         _check_length(call, span)
     start = size if span is None else span.start
     try:
-        return await call.blobs.append(blob_upload, start, _limited(call, start, span))
+        return await call.blobs.append(blob_upload, start, await _limited(call, start, span))
     except OffsetMismatch as error:
         raise _out_of_order(call, error.size) from error
 
 
-def _limited(call: Call, start: int, span: Span | None = None) -> Body:
-    """The body, as long as it fits the announced span and the largest layer."""
-    limit = call.backend.max_layer_bytes
+async def _limited(call: Call, start: int, span: Span | None = None) -> Body:
+    """The body, as long as it fits the announced span, the largest layer, and the room that is left for content."""
+    limit, length = call.backend.max_layer_bytes, call.request.content_length
+    bound = await upload_bound(call.backend.storage, call.key)
+    if bound is not None and bound.most < min(limit, start + span.length if span is not None else limit):
+        size = start + (length or 0)
+        return body_of(call.request, bound.most - start, bound.refusal(max(size, bound.most + 1)))
     if span is not None and start + span.length <= limit:
-        return body_of(call.request, span.length, "the chunk", span.length)
-    return body_of(call.request, limit - start, "the layer", limit)
+        return body_of(call.request, span.length, too_large("the chunk", span.length))
+    return body_of(call.request, limit - start, too_large("the layer", limit))
 
 
 async def _publish(call: Call, upload: str, blob_upload: str, digest: str) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.service.ecr.test_lifecycle import policy, rule
+from tests.service.ecr.lifecycle import policy, rule
 from tests.service.registry.harness import ACCOUNT, Harness, digest_of, image_manifest, user
 
 from roadstead.access.errors import AccessDenied

@@ -3,79 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from functools import partial
 
 import pytest
-from structlog.testing import capture_logs
-from tests.service.registry.harness import ACCOUNT, REGION, Harness, digest_of, image_manifest, index_manifest
+from tests.service.ecr.lifecycle import TO_ARCHIVE, UNPULLED, WEB, events, policy, push, put, rule, run, status, tags
+from tests.service.registry.harness import ACCOUNT, Harness, digest_of, image_manifest, index_manifest
 
-from roadstead.controllers.controller import Shard
-from roadstead.controllers.image_lifecycle import reconcile
-from roadstead.services.ecr import errors
-from roadstead.services.ecr.tables import lifecycle_previews, repositories
-from roadstead.store import Transaction, outbox
-from roadstead.store.leases import LeaseHolder, StaleLease
-
-WEB = {"repositoryName": "web"}
-
-
-def policy(*rules: dict[str, Any]) -> str:
-    return json.dumps({"rules": list(rules)})
-
-
-def rule(priority: int = 1, action: object = None, **selection: object) -> dict[str, Any]:
-    chosen = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1, **selection}
-    return {"rulePriority": priority, "selection": chosen, "action": action or {"type": "expire"}}
-
-
-TO_ARCHIVE = {"type": "transition", "targetStorageClass": "archive"}
-UNPULLED = {"countType": "sinceImagePulled", "countUnit": "days", "countNumber": 30}
-
-
-@asynccontextmanager
-async def leading(ecr: Harness, name: str = "a") -> AsyncGenerator[Shard]:
-    lease = await LeaseHolder(ecr.store, name).acquire("controller/image-lifecycle", timedelta(seconds=20))
-    assert lease is not None
-    yield Shard(ecr.store, lease)
-    await lease.release()
-
-
-async def run(ecr: Harness) -> None:
-    """One pass of the controller."""
-    async with leading(ecr) as shard:
-        await reconcile(shard)
-
-
-async def put(ecr: Harness, text: str) -> None:
-    await ecr.api("PutLifecyclePolicy", {**WEB, "lifecyclePolicyText": text})
-
-
-async def push(ecr: Harness, *names: str) -> dict[str, str]:
-    """Images, each an hour younger than the one before."""
-    found: dict[str, str] = {}
-    for name in names:
-        found[name] = await ecr.push_image("web", name, name.encode())
-        ecr.clock.offset += timedelta(hours=1)
-    return found
-
-
-async def tags(ecr: Harness) -> list[str]:
-    ids = (await ecr.api("ListImages", WEB))["imageIds"]
-    return sorted(image_id.get("imageTag", image_id["imageDigest"]) for image_id in ids)
-
-
-async def status(ecr: Harness, tag: str) -> str:
-    (image,) = (await ecr.api("DescribeImages", {**WEB, "imageIds": [{"imageTag": tag}]}))["imageDetails"]
-    return str(image["imageStatus"])
-
-
-async def events(ecr: Harness, topic: str) -> list[dict[str, Any]]:
-    async with ecr.store.snapshot() as tx:
-        table = outbox.outbox
-        return [dict(row.payload) for row in await tx.execute(table.select().where(table.c.topic == topic))]
+from roadstead.services.ecr import api, errors
 
 
 async def test_put_get_delete(ecr: Harness) -> None:
@@ -157,10 +92,6 @@ async def test_a_list_goes_first_and_then_its_images(ecr: Harness) -> None:
 
 
 async def test_what_changed_since_it_was_marked_stays(ecr: Harness) -> None:
-    from functools import partial
-
-    from roadstead.services.ecr import api
-
     await ecr.create_repository("web")
     pushed = await push(ecr, "v1", "v2", "v3")
     await put(ecr, policy(rule()))
@@ -176,18 +107,6 @@ async def test_what_changed_since_it_was_marked_stays(ecr: Harness) -> None:
     await put(ecr, policy(rule(countNumber=5)))
     assert await ecr.store.run(partial(api.carry_out, due=due, marked=marked)) == []
     assert await tags(ecr) == ["stable", "v1", "v3"]
-
-
-async def test_a_server_that_lost_its_lease_expires_nothing(ecr: Harness) -> None:
-    await ecr.create_repository("web")
-    await push(ecr, "v1", "v2")
-    await put(ecr, policy(rule()))
-    async with leading(ecr) as stale:
-        pass
-    async with leading(ecr, "b"):
-        with pytest.raises(StaleLease):
-            await reconcile(stale)
-    assert await tags(ecr) == ["v1", "v2"]
 
 
 async def test_preview(ecr: Harness) -> None:
@@ -288,40 +207,6 @@ async def test_the_archive(ecr: Harness) -> None:
         await ecr.api("UpdateImageStorageClass", missing)
 
 
-async def test_a_policy_that_is_not_valid_any_more_fails_alone(ecr: Harness) -> None:
-    for name in ("broken", "web"):
-        await ecr.create_repository(name)
-    await push(ecr, "v1", "v2")
-    broken, text = {"repositoryName": "broken"}, policy(rule())
-    await ecr.api("PutLifecyclePolicy", {**broken, "lifecyclePolicyText": text})
-    await ecr.api("StartLifecyclePolicyPreview", broken)
-    ecr.clock.offset += timedelta(seconds=1)
-    await put(ecr, text)
-
-    async def write(tx: Transaction) -> None:
-        """As an earlier release, whose rules were others, may have left it."""
-        for table, column in ((repositories, "lifecycle_policy"), (lifecycle_previews, "policy")):
-            of_broken = table.c.repository == "broken"
-            await tx.execute(table.update().where(of_broken).values(**{column: '{"rules":[]}'}))
-
-    await ecr.store.run(write)
-    with capture_logs() as logs:
-        await run(ecr)
-    assert await tags(ecr) == ["v2"], "the other repository's policy is carried out"
-    assert {str(entry["resource"]) for entry in logs if entry["log_level"] == "error"} == {
-        f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/broken"
-    }
-    assert (await ecr.api("GetLifecyclePolicyPreview", broken))["status"] == "FAILED"
-    assert "lastEvaluatedAt" not in await ecr.api("GetLifecyclePolicy", broken)
-    (failed,) = [event for event in await events(ecr, "ecr.lifecycle") if "failure" in event]
-    assert (failed["repository"], "too short" in failed["failure"]) == ("broken", True)
-    with pytest.raises(errors.InvalidParameterException, match="array is too short"):
-        await ecr.api("StartLifecyclePolicyPreview", broken)
-    await ecr.api("PutLifecyclePolicy", {**broken, "lifecyclePolicyText": text})
-    await run(ecr)
-    assert "lastEvaluatedAt" in await ecr.api("GetLifecyclePolicy", broken)
-
-
 async def test_what_archived_images_share_with_others_can_be_read(ecr: Harness) -> None:
     for name in ("web", "other"):
         await ecr.create_repository(name)
@@ -352,6 +237,23 @@ async def test_pushing_an_archived_image_brings_it_back(ecr: Harness) -> None:
     assert await status(ecr, "v1") == "ARCHIVED"
     await push(ecr, "v1")
     assert await status(ecr, "v1") == "ACTIVE"
+
+
+@pytest.mark.parametrize("tag", [{"imageTag": "v1"}, {}])
+@pytest.mark.parametrize("meanwhile", ["ARCHIVED", "ACTIVATING"])
+async def test_putting_an_archived_image_brings_it_back(ecr: Harness, tag: dict[str, str], meanwhile: str) -> None:
+    await ecr.create_repository("web")
+    digest = (await push(ecr, "v1"))["v1"]
+    request = {**WEB, **tag, "imageManifest": (await ecr.http("GET", "/v2/web/manifests/v1")).body.decode()}
+    for storage in ("ARCHIVE", "STANDARD") if meanwhile == "ACTIVATING" else ("ARCHIVE",):
+        moved = {**WEB, "imageId": {"imageTag": "v1"}, "targetStorageClass": storage}
+        await ecr.api("UpdateImageStorageClass", moved)
+    assert await status(ecr, "v1") == meanwhile
+    put_again = await ecr.api("PutImage", request)
+    assert put_again["image"]["imageId"] == {"imageDigest": digest, **tag}
+    assert await status(ecr, "v1") == "ACTIVE"
+    with pytest.raises(errors.ImageAlreadyExistsException):
+        await ecr.api("PutImage", request)
 
 
 async def test_what_an_active_list_names_is_not_archived(ecr: Harness) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.service.registry.harness import Harness, digest_of, image_manifest, running_registry
+from tests.service.registry.harness import Answer, Harness, digest_of, exchange, image_manifest, running_registry
 from tests.support.server import refusal
 from tests.support.server_process import server_process
 
@@ -67,6 +67,24 @@ async def test_images_and_tags(tmp_path: Path) -> None:
         with pytest.raises(errors.LimitExceededException):
             await ecr.api("PutImage", request)
         assert len((await ecr.api("ListImages", WEB))["imageIds"]) == 21
+
+
+async def test_a_tag_that_moves_is_one_more_of_its_new_image(tmp_path: Path, store_url: str) -> None:
+    async with limited(tmp_path, store=store_url, TagsPerImage=2) as ecr:
+        for content in (b"{}", b"layer"):
+            await ecr.push_blob("web", content)
+        first, second = (image_manifest(b"{}", [b"layer"], annotations={"n": number}) for number in ("1", "2"))
+        for tag, image in (("a1", first), ("a2", first), ("b1", second), ("b2", second)):
+            assert (await ecr.push_manifest("web", tag, image)).status == 201
+        refused = await ecr.push_manifest("web", "a1", second)
+        assert (refused.status, refused.error) == (429, "TOOMANYREQUESTS")
+        with pytest.raises(errors.LimitExceededException):
+            await ecr.api("PutImage", {**WEB, "imageManifest": second.decode(), "imageTag": "a2"})
+        for tag, image in (("a1", first), ("b1", second)):
+            assert (await ecr.http("GET", f"/v2/web/manifests/{tag}")).body == image
+            assert (await ecr.push_manifest("web", tag, image)).status == 201, "it is there already"
+        await ecr.api("BatchDeleteImage", {**WEB, "imageIds": [{"imageTag": "b2"}]})
+        assert (await ecr.push_manifest("web", "a1", second)).status == 201
 
 
 async def test_parts(tmp_path: Path) -> None:
@@ -163,6 +181,58 @@ async def test_an_upload_without_room_stays_until_there_is_some(tmp_path: Path) 
         assert (await ecr.http("PUT", close)).status == 201
         assert (await ecr.http("DELETE", f"/v2/web/blobs/{digest_of(content)}")).status == 202
         await ecr.api("CompleteLayerUpload", complete)
+
+
+@pytest.mark.parametrize("quota", ["RepositoryBytes", "RegistryBytes"])
+async def test_an_upload_gets_no_more_bytes_than_there_is_room_for(tmp_path: Path, store_url: str, quota: str) -> None:
+    """As they come, and not only in the end: 40 bytes are there, and 60 fit."""
+    async with limited(tmp_path, store=store_url, LayerPartMinimumBytes=5, **{quota: 100}) as ecr:
+        await ecr.push_blob("web", b"a" * 40)
+        begun = (await ecr.http("POST", "/v2/web/blobs/uploads/")).headers["location"]
+        assert (await ecr.http("PATCH", begun, b"b" * 50)).status == 202
+        told = f"no room for 61 bytes more (quota {quota}: 100)"
+        for method, path in (("PATCH", begun), ("PUT", f"{begun}?digest={digest_of(b'b' * 61)}")):
+            refused = await ecr.http(method, path, b"b" * 11)
+            assert (refused.status, refused.error, told in refused.body.decode()) == (429, "TOOMANYREQUESTS", True)
+        refused = await ecr.http("PATCH", begun, b"b" * 11, {"Content-Range": "50-60"})
+        assert (refused.status, told in refused.body.decode()) == (429, True)
+        assert (await ecr.http("GET", begun)).headers["range"] == "0-49", "nothing of it was taken"
+        endless = await _chunked(ecr, begun, [b"b" * 8] * 1000)
+        assert (endless.status, endless.error) == (429, "TOOMANYREQUESTS")
+        whole = await ecr.http("POST", f"/v2/web/blobs/uploads/?digest={digest_of(b'c' * 61)}", b"c" * 61)
+        assert (whole.status, told in whole.body.decode()) == (429, True)
+
+        upload_id = (await ecr.api("InitiateLayerUpload", WEB))["uploadId"]
+        part = {**WEB, "uploadId": upload_id, "partFirstByte": 0, "partLastByte": 49, "layerPartBlob": b"d" * 50}
+        await ecr.api("UploadLayerPart", part)
+        more = {**part, "partFirstByte": 50, "partLastByte": 60, "layerPartBlob": b"d" * 11}
+        with pytest.raises(errors.LimitExceededException, match="no room for 61 bytes more"):
+            await ecr.api("UploadLayerPart", more)
+        await ecr.api("UploadLayerPart", {**more, "partLastByte": 59, "layerPartBlob": b"d" * 10})
+        done = {**WEB, "uploadId": upload_id, "layerDigests": [digest_of(b"d" * 60)]}
+        await ecr.api("CompleteLayerUpload", done)
+
+
+async def _chunked(ecr: Harness, path: str, pieces: Sequence[bytes]) -> Answer:
+    """A PATCH that does not say how long it is."""
+    lines = ("Host: localhost", "Connection: close", f"Authorization: Basic {await ecr.token()}")
+    head = "\r\n".join((f"PATCH {path} HTTP/1.1", *lines, "Transfer-Encoding: chunked", "", ""))
+    body = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+    return await exchange(ecr.port, head.encode() + body)
+
+
+async def test_content_that_is_there_is_taken_without_room(tmp_path: Path) -> None:
+    """Who does not know that it is there, in another repository perhaps, sends it; its digest comes last."""
+    async with limited(tmp_path, RegistryBytes=100) as ecr:
+        await ecr.create_repository("api")
+        await ecr.push_blob("web", b"a" * 60)
+        await ecr.push_blob("web", b"b" * 40)
+        for content in (b"a" * 60, b"b" * 40):
+            begun = (await ecr.http("POST", "/v2/api/blobs/uploads/")).headers["location"]
+            assert (await ecr.http("PATCH", begun, content)).status == 202
+            assert (await ecr.http("PUT", f"{begun}?digest={digest_of(content)}")).status == 201
+        begun = (await ecr.http("POST", "/v2/api/blobs/uploads/")).headers["location"]
+        assert (await ecr.http("PATCH", begun, b"c" * 61)).status == 429, "it is none of these"
 
 
 async def test_rules_and_templates(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ class Interleavings(RuleBasedStateMachine):
         if found is None:
             pusher.upload = Upload(digest, self.clock.now())
             return
-        await keep_for_push(self.storage, pusher.key, {digest: found}, self.clock.now())
+        assert not await keep_for_push(self.storage, pusher.key, {digest: found}, self.clock.now())
         pusher.told[digest] = self.clock.now()
         self.hidden.discard((pusher.key, digest))
 
@@ -241,7 +241,7 @@ class Interleavings(RuleBasedStateMachine):
             case 0:
                 await expire_uploads(self.storage, self.clock.now())
             case 1:
-                await self.store.run(lambda tx: release_links(tx, GRACE))
+                await self.store.run(lambda tx: release_links(tx, GRACE, self.clock.now()))
             case 2:
                 await self.store.run(drop_contents)
             case 3:

@@ -89,6 +89,31 @@ async def test_a_clock_that_goes_back_locks_nobody_out(registry: Harness) -> Non
     assert await registry.pulls.moments.flush() >= 1
 
 
+async def test_a_layer_url_by_a_clock_that_goes_back_and_forth(registry: Harness) -> None:
+    """It is good for an hour from when it was given, and no longer, wherever the clock was meanwhile."""
+    await registry.create_repository("web")
+    await registry.push_image("web", "latest")
+    layer = (await registry.http("GET", "/v2/web/manifests/latest")).json["layers"][0]["digest"]
+    asked = {"repositoryName": "web", "layerDigest": layer}
+
+    async def url() -> str:
+        given = str((await registry.api("GetDownloadUrlForLayer", asked))["downloadUrl"])
+        return given[given.index("/v2/") :]
+
+    async def status(ticket: str) -> int:
+        return (await registry.http("GET", ticket, token=None)).status
+
+    first = await url()
+    registry.clock.offset = timedelta(days=-3)
+    assert await status(first) == 200
+    second = await url()
+    registry.clock.offset = timedelta(minutes=59)
+    assert (await status(first), await status(second)) == (200, 403)
+    registry.clock.offset = timedelta(minutes=61)
+    assert await status(first) == 403
+    assert await status(await url()) == 200
+
+
 async def test_uploads_that_were_left_alone_go(registry: Harness) -> None:
     await registry.create_repository("web")
     place = (await registry.http("POST", "/v2/web/blobs/uploads/")).headers["location"]

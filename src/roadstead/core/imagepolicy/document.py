@@ -16,6 +16,8 @@ from roadstead.core.imagepolicy.rules import Action, CountType, Rule, StorageCla
 MAX_RULES = 50
 LEAST_ARCHIVE_DAYS = 90
 """How long an image stays in the archive before a policy may expire it."""
+MAX_PRIORITY = 2**31 - 1
+"""The API tells priorities in integers of 32 bits; the guide bounds neither them nor `countNumber`."""
 MAX_WILDCARDS = 4
 
 _PATTERN = re.compile(r"[0-9A-Za-z._*-]{1,128}", re.ASCII)
@@ -70,7 +72,7 @@ def _rule(given: object) -> Rule:
     if action is Action.TRANSITION and storage is StorageClass.ARCHIVE:
         raise InvalidLifecyclePolicy("images with storageClass 'archive' can only be expired")
     return Rule(
-        priority=_number(rule["rulePriority"], 1),
+        priority=_number(rule["rulePriority"], 1, MAX_PRIORITY),
         tag_status=status,
         count_type=count_type,
         count=_number(selection["countNumber"], least),
@@ -170,11 +172,15 @@ def _typed(value: object, kind: type[object]) -> object:
     return value
 
 
-def _number(value: object, least: int) -> int:
+def _number(value: object, least: int, most: int | None = None) -> int:
     number = cast(int, _typed(value, int))
     if number < least:
         raise InvalidLifecyclePolicy(
             f"numeric instance is lower than the required minimum (minimum: {least}, found: {number})"
+        )
+    if most is not None and number > most:
+        raise InvalidLifecyclePolicy(
+            f"numeric instance is greater than the required maximum (maximum: {most}, found: {number})"
         )
     return number
 

@@ -76,9 +76,15 @@ def _identified(rule: Rule, about: Sequence[Image], now: datetime) -> list[Image
     if rule.count_type is CountType.IMAGES:
         youngest_first = sorted(about, key=lambda image: (image.born_at, image.digest), reverse=True)
         return youngest_first[rule.count :][::-1]
-    before = now - timedelta(days=rule.count)
+    before = _days_before(now, rule.count)
     old = [(moment, image.digest, image) for image in about if (moment := _counted_from(rule, image)) < before]
     return [image for _, _, image in sorted(old, key=lambda entry: entry[:2])]
+
+
+def _days_before(now: datetime, days: int) -> datetime:
+    """`days` before `now`; nothing is older than the calendar, which begins with year 1."""
+    beginning = datetime.min.replace(tzinfo=now.tzinfo)
+    return now - timedelta(days=min(days, (now - beginning).days))
 
 
 def _counted_from(rule: Rule, image: Image) -> datetime:

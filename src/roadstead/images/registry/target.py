@@ -40,7 +40,7 @@ class RegistryTarget:
         return f"{self._connection.name}/{self._repository}"
 
     async def has_manifest(self, digest: str) -> bool:
-        """Whether the registry has a manifest, and so what it names."""
+        """Whether the registry has a manifest."""
         return await self._has(f"manifests/{digest}", f"{self._repository}@{digest}")
 
     async def has_blob(self, descriptor: Descriptor, source: Source) -> bool:

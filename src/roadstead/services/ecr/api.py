@@ -10,7 +10,7 @@ from roadstead.services.ecr.blobs import (
     link_blob,
     unlink_blob,
 )
-from roadstead.services.ecr.byte_quotas import require_room_for, require_room_to_seal
+from roadstead.services.ecr.byte_quotas import require_room_for, require_room_to_seal, upload_bound
 from roadstead.services.ecr.collection import collect_garbage, keep_for_push
 from roadstead.services.ecr.content import (
     StoredManifest,
@@ -140,5 +140,6 @@ __all__ = [
     "require_room_for",
     "require_room_to_seal",
     "unlink_blob",
+    "upload_bound",
     "waiting_previews",
 ]

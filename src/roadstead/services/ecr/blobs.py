@@ -147,11 +147,25 @@ async def link_blob(tx: Transaction, key: RepositoryKey, digest: str, blob: Blob
         )
 
 
-async def hold_blobs(tx: Transaction, key: RepositoryKey, digests: Sequence[str]) -> None:
-    """Note that somebody who pushes was told that these blobs are here, so that they stay for a while."""
+async def hold_blobs(tx: Transaction, key: RepositoryKey, digests: Sequence[str]) -> int:
+    """Note that somebody who pushes was told that these blobs are here, so that they stay for a while.
+
+    Returns of how many; an image's need no note, and those that are not here get none.
+    """
+    held = 0
     for part in _parts(digests):
         mine = (within(blob_links, key), blob_links.c.digest.in_(part), blob_links.c.released_at.is_not(None))
-        await tx.execute(update(blob_links).where(*mine).values(released_at=tx.clock.now()))
+        held += (await tx.execute(update(blob_links).where(*mine).values(released_at=tx.clock.now()))).rowcount
+    return held
+
+
+async def missing_blobs(tx: Transaction, key: RepositoryKey, digests: Sequence[str]) -> list[str]:
+    """Those of the digests of which the repository sees no blob."""
+    seen: set[str] = set()
+    for part in _parts(digests):
+        mine = (within(blob_links, key), blob_links.c.digest.in_(part), blob_links.c.location != LOST)
+        seen.update((await tx.execute(select(blob_links.c.digest).where(*mine))).scalars())
+    return [digest for digest in digests if digest not in seen]
 
 
 async def unlink_blob(tx: Transaction, key: RepositoryKey, digest: str) -> bool:

@@ -6,15 +6,59 @@ its repositories see it. Manifests don't count.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from dataclasses import dataclass
+
 from sqlalchemy import ColumnElement, Select, func, select
 
 from roadstead.services.ecr.blobs import RegistryStorage
+from roadstead.services.ecr.errors import LimitExceededException
 from roadstead.services.ecr.keys import RepositoryKey
 from roadstead.services.ecr.quotas import RegistryLimits
 from roadstead.services.ecr.tables import blob_links, registry_of, within
 from roadstead.store import Transaction
 
 _NAMES = ("RepositoryBytes", "RegistryBytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How many bytes one upload may have; `what` has no room for more, by the quota `name` of `limit`."""
+
+    most: int
+    what: str
+    name: str
+    limit: int
+
+    def refusal(self, size: int) -> LimitExceededException:
+        """The error of an upload that has `size` bytes."""
+        return LimitExceededException(_no_room(self.what, size) + f" (quota {self.name}: {self.limit})")
+
+
+async def upload_bound(storage: RegistryStorage, key: RepositoryKey) -> Bound | None:
+    """What bounds an upload whose digest is not known yet, None where nothing does.
+
+    That is the room that is left as things are. Or, as it may be content that is there already and takes no room, the size of the largest there
+    is. Other uploads that go on are not counted.
+    """
+    if not any(storage.limits[name] for name in _NAMES):
+        return None
+    bounds: list[Bound] = []
+    async with storage.store.snapshot() as tx:
+        for name, (_, where, what) in zip(_NAMES, _bounded(key), strict=True):
+            limit = storage.limits[name]
+            if limit:
+                present = int((await tx.execute(_bytes(where))).scalar() or 0)
+                largest = int((await tx.execute(select(func.max(blob_links.c.size)).where(where))).scalar() or 0)
+                bounds.append(Bound(max(limit - present, largest), what, name, limit))
+    return min(bounds, key=lambda bound: bound.most)
+
+
+async def require_room_to_go_on(storage: RegistryStorage, key: RepositoryKey, size: int) -> None:
+    """Return when an upload may get `size` bytes; raises LimitExceededException."""
+    bound = await upload_bound(storage, key)
+    if bound is not None and size > bound.most:
+        raise bound.refusal(size)
 
 
 async def require_room_to_seal(storage: RegistryStorage, key: RepositoryKey, digest: str, blob_upload: str) -> None:
@@ -34,14 +78,22 @@ async def require_room_for(tx: Transaction, key: RepositoryKey, digest: str, siz
 
     Belongs into the transaction that lets the repository see the blob.
     """
+    for name, (of, where, what) in zip(_NAMES, _bounded(key), strict=True):
+        if limits[name] and not await _has(tx, where, digest):
+            await limits.take(tx, name, of, _bytes(where), _no_room(what, size), amount=size)
+
+
+def _bounded(key: RepositoryKey) -> tuple[tuple[Hashable, ColumnElement[bool], str], ...]:
+    """What the quotas bound, in their order: whose room it is, the links of its content, and how errors call it."""
     registry = registry_of(blob_links, key.account, key.region)
-    bounds = (
+    return (
         (key, within(blob_links, key), f"repository with name '{key.name}'"),
         ((key.account, key.region), registry, f"registry with id '{key.account}'"),
     )
-    for name, (of, where, what) in zip(_NAMES, bounds, strict=True):
-        if limits[name] and not await _has(tx, where, digest):
-            await limits.take(tx, name, of, _bytes(where), f"The {what} has no room for {size} bytes more", amount=size)
+
+
+def _no_room(what: str, size: int) -> str:
+    return f"The {what} has no room for {size} bytes more"
 
 
 async def _has(tx: Transaction, where: ColumnElement[bool], digest: str) -> bool:

@@ -14,7 +14,7 @@ garbage before its upload has ended (step 3); and from step 2 on a digest that i
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -30,7 +30,7 @@ from roadstead.core.registry.collection import (
     needs_refresh,
     refresh_after,
 )
-from roadstead.services.ecr.blobs import Blob, RegistryStorage, claim_blobs, hold_blobs, unlink_blobs
+from roadstead.services.ecr.blobs import Blob, RegistryStorage, claim_blobs, hold_blobs, missing_blobs, unlink_blobs
 from roadstead.services.ecr.keys import RepositoryKey
 from roadstead.services.ecr.tables import blob_links, contents, garbage, references, uploads, within
 from roadstead.store import Transaction
@@ -69,11 +69,20 @@ class Step:
     gone: int
 
 
-async def keep_for_push(storage: RegistryStorage, key: RepositoryKey, told: Mapping[str, Blob], now: datetime) -> None:
-    """Note that somebody was told that these blobs are here, where that is not known yet."""
-    stale = [digest for digest, blob in told.items() if needs_refresh(blob.released_at, now, storage.grace)]
-    if stale:
-        await storage.store.run(lambda tx: hold_blobs(tx, key, stale))
+async def keep_for_push(
+    storage: RegistryStorage, key: RepositoryKey, found: Mapping[str, Blob], now: datetime
+) -> Collection[str]:
+    """Note that somebody is about to be told that these blobs are here, where that is not known yet.
+
+    Returns the digests of those that have gone since they were found: nobody may be told that they are here.
+    """
+    stale = [digest for digest, blob in found.items() if needs_refresh(blob.released_at, now, storage.grace)]
+
+    async def hold(tx: Transaction) -> list[str]:
+        held = await hold_blobs(tx, key, stale)
+        return [] if held == len(stale) else await missing_blobs(tx, key, stale)
+
+    return await storage.store.run(hold) if stale else []
 
 
 async def collect_garbage(
@@ -81,23 +90,26 @@ async def collect_garbage(
 ) -> Collected:
     """Do every step; with `leftovers` every stored blob is looked at, which takes its time."""
     links = dropped = 0
-    while (step := await run(lambda tx: release_links(tx, grace))).seen:
+    clock = storage.store.clock
+    began = clock.now()
+    while (step := await run(partial(release_links, grace=grace, began=began))).seen:
         links += step.gone
+        began = min(began, clock.now())  # a clock that is set back meanwhile
     while (step := await run(drop_contents)).seen:
         dropped += step.gone
     found = await collect_leftovers(storage, run) if leftovers else 0
     return Collected(links, dropped, found, await delete_garbage(storage, run))
 
 
-async def release_links(tx: Transaction, grace: timedelta) -> Step:
-    """Step 1, for a page of links."""
+async def release_links(tx: Transaction, grace: timedelta, began: datetime) -> Step:
+    """Step 1, for a page of links. What a page keeps is noted as of now, so that no collection that `began` before looks at it again."""
     now = tx.clock.now()
     links = blob_links.c
     # A clock that was set back: what seems to be of the future is of now.
     await tx.execute(update(blob_links).where(links.released_at > now).values(released_at=now))
     stmt = (
         select(links.account, links.region, links.repository, links.digest, links.released_at)
-        .where(links.released_at < now - grace - refresh_after(grace))
+        .where(links.released_at < min(began, now) - grace - refresh_after(grace))
         .order_by(links.released_at)
         .limit(_PAGE)
     )

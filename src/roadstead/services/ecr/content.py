@@ -122,25 +122,28 @@ async def put_manifest(
     *,
     from_upstream: bool = False,
 ) -> bool:
-    """Store a manifest whose digest was checked, and let `put_tags` name it; returns whether the image is new.
+    """Store a manifest whose digest was checked, and let `put_tags` name it.
+
+    Returns whether the image is new, or back from the archive: False says that it was here, and may be pulled as before.
 
     What comes `from_upstream` may be a list of images that are not here yet.
     Raises LayersNotFoundException, ReferencedImagesNotFoundException, ImageTagAlreadyExistsException, LimitExceededException.
     """
     key = repository.key
     status = await require_place(tx, repository, digest, put_tags, limits)
+    named = {tag: await digest_of_tag(tx, key, tag) for tag in put_tags}
     now = tx.clock.now()
     if status is None:
         await _insert_image(tx, key, manifest, content, digest, now, partial=from_upstream)
     elif status != "ACTIVE":
         await activate_image(tx, key, digest)
-    for tag in dict.fromkeys(put_tags):
-        is_new = await _put_tag(tx, key, tag, digest, now, checked_at=now if from_upstream else None)
-        if is_new and limits is not None:
+    for tag, current in named.items():
+        await _put_tag(tx, key, tag, digest, now, checked_at=now if from_upstream else None)
+        if current != digest and limits is not None:
             await _check_tags(tx, key, digest, limits)
     change = {"change": "pushed", "repository": key.name, "digest": digest, "tags": list(put_tags)}
     emit_image(tx, key, digest, {**change, "mediaType": manifest.media_type})
-    return status is None
+    return status != "ACTIVE"
 
 
 async def require_place(
@@ -299,14 +302,12 @@ async def mark_checked(tx: Transaction, key: RepositoryKey, tag: str) -> None:
 
 async def _put_tag(
     tx: Transaction, key: RepositoryKey, tag: str, digest: str, now: datetime, *, checked_at: datetime | None
-) -> bool:
-    """Let a tag name an image; False when it named one before."""
+) -> None:
+    """Let a tag name an image, whichever it named before."""
     times = {"tagged_at": now, "checked_at": checked_at}
     moved = await tx.execute(update(tags).where(within(tags, key), tags.c.tag == tag).values(digest=digest, **times))
-    if moved.rowcount:
-        return False
-    await tx.execute(insert(tags).values(**place(key, tag=tag, digest=digest), **times))
-    return True
+    if not moved.rowcount:
+        await tx.execute(insert(tags).values(**place(key, tag=tag, digest=digest), **times))
 
 
 async def _check_images(tx: Transaction, key: RepositoryKey, limits: RegistryLimits | None) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @operation("ecr:PutImage", resources=repository_resource)
 async def put_image(ctx: Context, request: PutImageRequestTypeDef) -> Response:
-    """Store a manifest and tag it; its layers must be there (API reference: PutImage)."""
+    """Store a manifest and tag it; its layers must be there (API reference: PutImage). An archived image comes back (user guide: image-push)."""
     key = repository_key(ctx, request)
     repository = await require_repository(ctx.tx, key)
     content = request["imageManifest"].encode()
@@ -49,8 +49,8 @@ async def put_image(ctx: Context, request: PutImageRequestTypeDef) -> Response:
         raise ImageDigestDoesNotMatchException.of(given, digest)
     tagged = digest if tag is None else await digest_of_tag(ctx.tx, key, tag)
     limits = ctx.component(RegistryStorage).limits
-    is_new = await put_manifest(ctx.tx, repository, manifest, content, digest, [] if tag is None else [tag], limits)
-    if not is_new and tagged == digest:
+    is_taken = await put_manifest(ctx.tx, repository, manifest, content, digest, [] if tag is None else [tag], limits)
+    if not is_taken and tagged == digest:
         raise ImageAlreadyExistsException.of(key, digest=digest, tag=tag)
     return {
         "image": {

@@ -18,7 +18,7 @@ from roadstead.services.ecr.blobs import (
     is_blob_archived,
     is_blob_in_use,
 )
-from roadstead.services.ecr.byte_quotas import require_room_for, require_room_to_seal
+from roadstead.services.ecr.byte_quotas import require_room_for, require_room_to_go_on, require_room_to_seal
 from roadstead.services.ecr.collection import keep_for_push
 from roadstead.services.ecr.creation import create_on_push, has_create_on_push
 from roadstead.services.ecr.downloads import issue_ticket
@@ -77,15 +77,16 @@ async def batch_check_layer_availability(
             continue
         blob = await find_blob(ctx.tx, key, digest)
         if blob is None:
-            layers.append({"layerDigest": digest, "layerAvailability": "UNAVAILABLE"})
+            layers.append(_unavailable(digest))
         else:
             present[digest] = blob
             availability = "ARCHIVED" if await is_blob_archived(ctx.tx, key, digest) else "AVAILABLE"
             layers.append({"layerDigest": digest, "layerAvailability": availability, "layerSize": blob.size})
 
     async def keep() -> Response:
-        await keep_for_push(ctx.component(RegistryStorage), key, present, ctx.clock.now())
-        return {"layers": layers, "failures": failures}
+        gone = await keep_for_push(ctx.component(RegistryStorage), key, present, ctx.clock.now())
+        told = [_unavailable(str(each["layerDigest"])) if each["layerDigest"] in gone else each for each in layers]
+        return {"layers": told, "failures": failures}
 
     return Afterwards(keep)
 
@@ -169,6 +170,7 @@ async def upload_layer_part(ctx: Context, request: UploadLayerPartRequestTypeDef
         raise LimitExceededException(f"The layer is larger than it may be (quota LayerBytes: {limits['LayerBytes']})")
 
     async def append() -> Response:
+        await require_room_to_go_on(storage, key, last + 1)
         try:
             end = await storage.blobs.append(blob_upload, first, content)
         except OffsetMismatch as error:
@@ -220,6 +222,10 @@ async def _publish(
 ) -> None:
     await require_room_for(tx, key, digest, sealed.size, limits)
     await publish_upload(tx, key, upload, digest, sealed)
+
+
+def _unavailable(digest: str) -> Mapping[str, object]:
+    return {"layerDigest": digest, "layerAvailability": "UNAVAILABLE"}
 
 
 def _no_digest(text: str) -> Mapping[str, object]:

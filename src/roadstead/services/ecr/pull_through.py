@@ -252,10 +252,9 @@ class PullThrough:
         async with self._storage.store.snapshot() as tx:
             found = {digest: await find_blob(tx, key, digest) for digest in manifest.blobs}
         present: dict[str, Blob] = {digest: blob for digest, blob in found.items() if blob is not None}
-        await keep_for_push(self._storage, key, present, self._storage.store.clock.now())
-        await source.bring_blobs(
-            key, {digest: manifest.blob_sizes[digest] for digest in found if digest not in present}
-        )
+        gone = await keep_for_push(self._storage, key, present, self._storage.store.clock.now())
+        missing = [digest for digest in found if digest not in present or digest in gone]
+        await source.bring_blobs(key, {digest: manifest.blob_sizes[digest] for digest in missing})
 
     async def _publish(
         self, key: RepositoryKey, manifest: Manifest, fetched: FetchedManifest, digest: str, tags: list[str]

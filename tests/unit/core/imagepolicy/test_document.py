@@ -66,6 +66,10 @@ NO_SCHEMA = "instance failed to match exactly one schema (matched 0 out of 2)"
         ),
         (text({"rulePriority": 1}), 'object has missing required properties (["action","selection"])'),
         (text(rule(0)), "numeric instance is lower than the required minimum (minimum: 1, found: 0)"),
+        (
+            text(rule(2**31)),
+            "numeric instance is greater than the required maximum (maximum: 2147483647, found: 2147483648)",
+        ),
         (text(rule(True)), 'instance type (boolean) does not match any allowed primitive type (allowed: ["integer"])'),
         (text(rule("1")), 'instance type (string) does not match any allowed primitive type (allowed: ["integer"])'),
         (text(rule(countNumber=0)), "numeric instance is lower than the required minimum (minimum: 1, found: 0)"),

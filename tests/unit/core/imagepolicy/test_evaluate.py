@@ -29,6 +29,15 @@ def gone(rules: Sequence[Rule], images: Sequence[Image]) -> list[str]:
     return sorted(each.image.digest for each in evaluate(rules, images, NOW))
 
 
+@pytest.mark.parametrize("days", [739_000, 1_000_000, 10**12, 10**30])
+@pytest.mark.parametrize("count_type", list(CountType))
+def test_an_age_beyond_the_calendar_is_nobodys(days: int, count_type: CountType) -> None:
+    archived = count_type is CountType.TRANSITIONED
+    storage = StorageClass.ARCHIVE if archived else StorageClass.STANDARD
+    rule = Rule(1, TagStatus.ANY, count_type, days, storage=storage)
+    assert gone([rule], [image("a", 10_000, storage=storage), image("b", 0, storage=storage)]) == []
+
+
 # The examples of the user guide, "Examples of lifecycle policies", with its own images.
 
 
