@@ -11,6 +11,7 @@ from tests.service.registry.harness import (
     OCI_MANIFEST,
     Harness,
     descriptor,
+    digest_of,
     image_manifest,
     index_manifest,
 )
@@ -76,3 +77,44 @@ async def test_media_types_in_other_letters(web: Harness) -> None:
     assert (await web.http("PUT", "/v2/web/manifests/v1", _image({}), headers)).status == 201
     answer = await web.http("GET", "/v2/web/manifests/v1")
     assert (answer.headers["content-type"], answer.body) == (OCI_MANIFEST, _image({}))
+
+
+@pytest.mark.parametrize("text", ["x" * 256, "a\0b", "a\nb"])
+async def test_artifact_types_that_no_type_is(web: Harness, text: str) -> None:
+    image = _image({}, artifactType=text)
+    answer = await web.push_manifest("web", "v1", image)
+    assert (answer.status, answer.error) == (400, "MANIFEST_INVALID")
+    with pytest.raises(InvalidParameterException):
+        await web.api("PutImage", {"repositoryName": "web", "imageManifest": image.decode()})
+
+
+async def test_annotations_may_have_any_text(web: Harness) -> None:
+    image = _image({}, annotations={"a\0b": "\0", "k": "\ud83d\udea2"})
+    assert (await web.push_manifest("web", "v1", image)).status == 201
+    assert (await web.http("GET", "/v2/web/manifests/v1")).body == image
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v2/web/tags/list?last=%00",
+        "/v2/web/tags/list?last=" + "t" * 5000,
+        f"/v2/web/referrers/{digest_of(b'x')}?artifactType=%00",
+        f"/v2/web/referrers/{digest_of(b'x')}?last=%00",
+        f"/v2/web/referrers/{digest_of(b'x')}?artifactType=" + "t" * 5000,
+        "/v2/web/blobs/uploads/%00",
+        "/v2/web/blobs/uploads/" + "a" * 5000,
+        "/v2/web/manifests/a%00b",
+        "/v2/_catalog?last=%00",
+        "/v2/_layers/%00",
+        "/v2/_token?service=%00",
+        "/v2/web/tags/list?ns=%00",
+    ],
+)
+async def test_texts_in_a_path_and_its_query(web: Harness, path: str) -> None:
+    assert (await web.http("GET", path)).status < 500
+
+
+async def test_texts_of_a_public_path(web: Harness) -> None:
+    for path in ("/v2/%00/web/tags/list", "/v2/_logos/a%00b/web", "/v2/aliasof/web/tags/list?last=%00"):
+        assert 400 <= (await web.http("GET", path, host="public.ecr.aws", token=None)).status < 500
