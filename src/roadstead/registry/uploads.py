@@ -153,7 +153,7 @@ async def _append(call: Call, blob_upload: str) -> int:
 
 def _limited(call: Call, start: int, span: Span | None = None) -> Body:
     """The body, as long as it fits the announced span and the largest layer."""
-    limit = call.backend.max_layer_bytes
+    limit = call.backend.max_public_layer_bytes if call.key.is_public else call.backend.max_layer_bytes
     if span is not None and start + span.length <= limit:
         return body_of(call.request, span.length, "the chunk", span.length)
     return body_of(call.request, limit - start, "the layer", limit)

@@ -264,7 +264,8 @@ async def _check_images(tx: Transaction, key: RepositoryKey, limits: RegistryLim
     if limits is not None:
         present = select(func.count()).select_from(images).where(within(images, key))
         message = f"The repository with name '{key.name}' has all the images that it may have"
-        await limits.take(tx, "ImagesPerRepository", key, present, message)
+        name, _ = limits.of(key, "ImagesPerRepository")
+        await limits.take(tx, name, key, present, message)
 
 
 async def _check_tags(tx: Transaction, key: RepositoryKey, digest: str, limits: RegistryLimits) -> None:
@@ -273,7 +274,7 @@ async def _check_tags(tx: Transaction, key: RepositoryKey, digest: str, limits: 
     message = (
         f"The image with digest '{digest}' in the repository with name '{key.name}' has all the tags that it may have"
     )
-    check_room("TagsPerImage", limits["TagsPerImage"], present - 1, message)
+    check_room(*limits.of(key, "TagsPerImage"), present - 1, message)
 
 
 async def _missing(
