@@ -23,6 +23,7 @@ from roadstead.gateway.payload import payload_hash
 from roadstead.gateway.protocols import HttpRequest, HttpResponse
 from roadstead.gateway.protocols.detect import Target, Unidentified, identify
 from roadstead.gateway.protocols.validate import validate
+from roadstead.gateway.protocols.validation_style import value_error
 from roadstead.gateway.scope import check_scope
 from roadstead.kernel.clock import Clock
 from roadstead.kernel.errors import (
@@ -35,7 +36,7 @@ from roadstead.kernel.errors import (
 from roadstead.kernel.settings import Deployment
 from roadstead.services.operation import OPERATIONS, Afterwards, Context, Operation, Outside, Vouched
 from roadstead.services.sts.api import check_credentials
-from roadstead.store import Store, StoreError, Transaction
+from roadstead.store import Store, StoreError, Transaction, UnstorableValue
 from roadstead.store.blobs import BlobError
 
 _UNSIGNED = "none"
@@ -108,6 +109,9 @@ class Dispatcher:
             _refuse(outcome, target, denial(error, target.codec.family, self._encoded(error)), request_id)
         except ServiceError as error:
             _fail(outcome, target, error, request_id)
+        except UnstorableValue as error:
+            refused = value_error(target.service_name, target.operation, f"The request can't be kept: {error}.")
+            _fail(outcome, target, refused, request_id)
         except (StoreError, BlobError) as error:
             _log.error("store failed", request_id=request_id, operation=target.operation_name, error=str(error))
             _fail(outcome, target, ServiceUnavailable("The store can't serve this request now."), request_id)

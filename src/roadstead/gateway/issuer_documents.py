@@ -10,7 +10,7 @@ import structlog
 
 from roadstead.services.iam.api import ISSUERS, is_outbound_issuer
 from roadstead.services.sts.api import ALGORITHMS, TokenKeys
-from roadstead.store import Store, StoreError
+from roadstead.store import Store, StoreError, UnstorableValue
 
 DISCOVERY = ".well-known/openid-configuration"
 KEYS = ".well-known/jwks.json"
@@ -37,6 +37,8 @@ class IssuerDocuments:
         try:
             found = await self._document(scope["path"]) if scope["method"] in ("GET", "HEAD") else None
             status = 200 if found is not None else 404
+        except UnstorableValue:  # no issuer has such a name
+            found, status = None, 404
         except StoreError as error:
             _log.error("store failed", path=scope["path"], error=str(error))
             found, status = None, 503

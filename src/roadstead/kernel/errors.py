@@ -33,6 +33,10 @@ class AccessDeniedException(ServiceError):
     status = 400
 
 
+class InvalidRequest(ServiceError):
+    """A request that no service would serve, where the service's own words for that are not known."""
+
+
 class InternalFailure(ServiceError):
     """A fault of ours; the message tells nothing of the inside."""
 

@@ -15,7 +15,7 @@ from roadstead.registry import blobs, catalog, manifests, referrers, tags, uploa
 from roadstead.registry.base import SERVICE, challenge, support, token
 from roadstead.registry.call import Backend, Call
 from roadstead.registry.call import Endpoint as Handler
-from roadstead.registry.errors import RegistryError, name_invalid, translate
+from roadstead.registry.errors import RegistryError, method_not_allowed, name_invalid, translate
 from roadstead.registry.http import (
     BrokenOff,
     ClientGone,
@@ -133,16 +133,14 @@ class RegistryApp:
             ways = challenge(scheme, host)
             login = exchange.login = self._logins.login(request.headers.get(b"authorization"), ways)
         if route.endpoint is Endpoint.BASE:
-            if request.method not in _READ:
-                raise _unsupported()
+            _require_read(request)
             return support()
         if route.endpoint is Endpoint.TOKEN:
-            if request.method not in _READ:
-                raise _unsupported()
+            _require_read(request)
             return token(request.headers[b"authorization"], login, self._clock.now().timestamp())
         handler = ENDPOINTS[route.endpoint].get(request.method)
         if handler is None:
-            raise _unsupported()
+            raise method_not_allowed(ENDPOINTS[route.endpoint])
         key = exchange.key = await self._key(registry, route, login)
         if key.is_public:
             self._public.admit(request, route, login)
@@ -182,8 +180,7 @@ class RegistryApp:
         return RepositoryKey(registry.account, registry.region, route.name)
 
     async def _layer(self, request: Request, route: Route) -> Response:
-        if request.method not in _READ:
-            raise _unsupported()
+        _require_read(request)
         return await get_layer(self._backend, request, route.argument)
 
 
@@ -192,8 +189,9 @@ async def _send(send: Send, request: Request, response: Response) -> None:
     await respond(send, request, response)
 
 
-def _unsupported() -> RegistryError:
-    return RegistryError(HTTPStatus.METHOD_NOT_ALLOWED, "UNSUPPORTED", "The operation is unsupported.")
+def _require_read(request: Request) -> None:
+    if request.method not in _READ:
+        raise method_not_allowed(_READ)
 
 
 def _error_response(known: RegistryError) -> Response:

@@ -46,6 +46,8 @@ PUBLIC_READS = frozenset(
 
 MAX_LAYER_BYTES = 52_000 * 1024 * 1024
 """The largest layer that ECR takes."""
+MAX_PUBLIC_LAYER_BYTES = 10_000 * 1024 * 1024
+"""The largest layer that ECR Public takes."""
 _RECENT_BYTES = 32 * 1024 * 1024
 _RECENT_BLOBS = 10_000
 
@@ -97,6 +99,7 @@ class Backend:
     """That a client may pull."""
     clock: Clock
     max_layer_bytes: int = MAX_LAYER_BYTES
+    max_public_layer_bytes: int = MAX_PUBLIC_LAYER_BYTES
 
 
 def open_backend(
@@ -107,6 +110,7 @@ def open_backend(
     clock: Clock,
     *,
     max_layer_bytes: int = MAX_LAYER_BYTES,
+    max_public_layer_bytes: int = MAX_PUBLIC_LAYER_BYTES,
 ) -> Backend:
     """The backend of a server."""
     store = storage.store
@@ -124,6 +128,7 @@ def open_backend(
         found_blobs=Recent(version, clock, lambda _: 1, _RECENT_BLOBS),
         clock=clock,
         max_layer_bytes=max_layer_bytes,
+        max_public_layer_bytes=max_public_layer_bytes,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 
 import msgspec
@@ -12,7 +12,7 @@ from roadstead.kernel.errors import AccessDeniedException, ServiceError
 from roadstead.registry.ranges import Unsatisfiable
 from roadstead.services.ecr import errors as ecr
 from roadstead.services.ecr.api import UpstreamAccessDenied, UpstreamError, UpstreamTooManyRequests
-from roadstead.store import CommitFailed, StoreBusy, StoreUnavailable, TransactionConflict
+from roadstead.store import CommitFailed, StoreBusy, StoreUnavailable, TransactionConflict, UnstorableValue
 from roadstead.store.blobs import BlobUnknown, StorageFull, StorageUnavailable, UploadUnknown
 
 Header = tuple[bytes, bytes]
@@ -36,6 +36,12 @@ class RegistryError(Exception):
 def name_invalid(name: str) -> RegistryError:
     """The repository's name is none."""
     return RegistryError(HTTPStatus.BAD_REQUEST, "NAME_INVALID", f"invalid repository name: {name[:256]!r}")
+
+
+def method_not_allowed(methods: Iterable[str]) -> RegistryError:
+    """The path has other methods than the request's: these (RFC 9110, 15.5.6)."""
+    allow = [(b"allow", ", ".join(sorted(methods)).encode())]
+    return RegistryError(HTTPStatus.METHOD_NOT_ALLOWED, "UNSUPPORTED", "The operation is unsupported.", allow)
 
 
 def name_unknown(name: str) -> RegistryError:
@@ -114,6 +120,8 @@ def translate(error: Exception) -> RegistryError | None:
             return RegistryError(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "RANGE_INVALID", f"invalid range: {error}")
         case StorageFull():
             return RegistryError(HTTPStatus.INSUFFICIENT_STORAGE, "UNKNOWN", "no space left for content")
+        case UnstorableValue():
+            return RegistryError(HTTPStatus.BAD_REQUEST, "UNSUPPORTED", f"the request can't be kept: {error}")
         case CommitFailed() | StoreBusy() | StoreUnavailable() | TransactionConflict():
             return RegistryError(HTTPStatus.SERVICE_UNAVAILABLE, "UNAVAILABLE", "the registry can't write now")
         case StorageUnavailable():

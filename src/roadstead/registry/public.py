@@ -17,7 +17,7 @@ from roadstead.core.tokenbucket import Bucket, Rate, take
 from roadstead.kernel.clock import Clock
 from roadstead.kernel.settings import Deployment
 from roadstead.registry.call import Backend
-from roadstead.registry.errors import Header, RegistryError, name_unknown
+from roadstead.registry.errors import Header, RegistryError, method_not_allowed, name_unknown
 from roadstead.registry.http import Request, Response, json_headers
 from roadstead.registry.logins import ANONYMOUS, Login, Logins
 from roadstead.registry.routes import Endpoint, Route
@@ -81,7 +81,7 @@ class PublicDoor:
     def token(self, request: Request) -> Response:
         """GET: a Bearer token for who signs in with a password of GetAuthorizationToken, and an anonymous one for others."""
         if request.method != "GET":
-            raise RegistryError(HTTPStatus.METHOD_NOT_ALLOWED, "UNSUPPORTED", "The operation is unsupported.")
+            raise method_not_allowed(["GET"])
         authorization, now = request.header(b"authorization"), self._clock.now()
         if authorization is None:
             token, lifetime = anonymous_token(self._sealer, now)
@@ -100,7 +100,7 @@ class PublicDoor:
     async def logo(self, request: Request, name: str) -> Response:
         """GET: a repository's logo, for everybody."""
         if request.method not in _READ:
-            raise RegistryError(HTTPStatus.METHOD_NOT_ALLOWED, "UNSUPPORTED", "The operation is unsupported.")
+            raise method_not_allowed(_READ)
         key = await self.key(name)
         async with self._backend.storage.store.snapshot() as tx:
             found = await find_logo(tx, key)

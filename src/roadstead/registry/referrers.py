@@ -14,7 +14,7 @@ from roadstead.services.ecr.api import Referrer, is_digest, referrers_of, requir
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
 _PAGE = 100
-"""Referrers of an answer; annotations can make each of them large."""
+"""The most referrers of an answer; those with large annotations are fewer (PAGE_BYTES)."""
 
 
 class _Descriptor(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -39,17 +39,15 @@ async def get_referrers(call: Call) -> Response:
     after = call.request.query("last") or ""
     async with call.reading("ecr:BatchGetImage") as tx:
         await require_repository(tx, call.key)
-        found = await referrers_of(
-            tx, call.key, call.argument, artifact_type=artifact_type, after=after, limit=_PAGE + 1
-        )
+        page = await referrers_of(tx, call.key, call.argument, artifact_type=artifact_type, after=after, limit=_PAGE)
     headers = json_headers(_INDEX.encode())
     if artifact_type is not None:
         headers.append((b"oci-filters-applied", b"artifactType"))
-    if len(found) > _PAGE:
-        parameters = {"last": found[_PAGE - 1].digest} | ({"artifactType": artifact_type} if artifact_type else {})
+    if page.goes_on:
+        parameters = {"last": page.referrers[-1].digest} | ({"artifactType": artifact_type} if artifact_type else {})
         link = f'<{call.base}/referrers/{call.argument}?{urlencode(parameters)}>; rel="next"'
         headers.append((b"link", link.encode()))
-    index = _Index(2, _INDEX, [_describe(referrer) for referrer in found[:_PAGE]])
+    index = _Index(2, _INDEX, [_describe(referrer) for referrer in page.referrers])
     return Response(HTTPStatus.OK, headers, msgspec.json.encode(index))
 
 

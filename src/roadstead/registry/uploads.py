@@ -154,7 +154,8 @@ async def _append(call: Call, blob_upload: str) -> int:
 
 async def _limited(call: Call, start: int, span: Span | None = None) -> Body:
     """The body, as long as it fits the announced span, the largest layer, and the room that is left for content."""
-    limit, length = call.backend.max_layer_bytes, call.request.content_length
+    limit = call.backend.max_public_layer_bytes if call.key.is_public else call.backend.max_layer_bytes
+    length = call.request.content_length
     bound = await upload_bound(call.backend.storage, call.key)
     if bound is not None and bound.most < min(limit, start + span.length if span is not None else limit):
         size = start + (length or 0)

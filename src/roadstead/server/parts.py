@@ -137,8 +137,9 @@ async def running_server(
         links = AgentLinks(store, gatekeeper, payloads, seam, alive.presence, trail)
         alive.links = links
         stack.push_async_callback(links.drain)
-        most = storage.limits["LayerBytes"]
-        backend = open_backend(storage, gatekeeper, pulls, pull_through, seam, max_layer_bytes=most)
+        layers = {"max_layer_bytes": storage.limits["LayerBytes"]}
+        layers |= {"max_public_layer_bytes": storage.limits["PublicLayerBytes"]}
+        backend = open_backend(storage, gatekeeper, pulls, pull_through, seam, **layers)
         health = Health(store, deployment.region)
         yield Server(
             app=Router(

@@ -23,6 +23,7 @@ from roadstead.store.errors import (
     StoreUnavailable,
     TransactionAborted,
     TransactionConflict,
+    UnstorableValue,
 )
 from roadstead.store.lookup import Lookup
 from roadstead.store.metadata import metadata
@@ -60,6 +61,7 @@ __all__ = [
     "Transaction",
     "TransactionAborted",
     "TransactionConflict",
+    "UnstorableValue",
     "metadata",
     "open_store",
     "page",

@@ -38,6 +38,14 @@ class ReadOnlyTransaction(StoreError):
     """A write or an event inside of a snapshot."""
 
 
+class UnstorableValue(StoreError):
+    """A statement was given a value that no column can hold or equal; who sent it is to be told, trying again does not help.
+
+    Text with U+0000, which PostgreSQL does not take, or with half of a surrogate pair; a number past 64 bits; on PostgreSQL a text
+    that is longer than its column.
+    """
+
+
 class UnsuitableDatabase(StoreError):
     """The database's tables are not what this program works on; trying again does not mend it."""
 

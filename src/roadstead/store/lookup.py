@@ -11,6 +11,8 @@ from typing import Any, Generic, TypeVarTuple
 
 from sqlalchemy import CompoundSelect, Dialect, Select
 
+from roadstead.store.values import check_values
+
 Ts = TypeVarTuple("Ts")
 
 
@@ -23,8 +25,10 @@ class Compiled:
     conversions: tuple[tuple[int, Callable[[Any], Any]], ...]
 
     def values(self, given: Mapping[str, object]) -> tuple[object, ...]:
-        """The values in the statement's order; raises KeyError for one that is missing."""
-        return tuple([given[name] for name in self.names])
+        """The values in the statement's order; raises KeyError for one that is missing, UnstorableValue for one that can't be there."""
+        ordered = tuple([given[name] for name in self.names])
+        check_values(ordered)
+        return ordered
 
     def rows(self, raw: Sequence[Sequence[Any]]) -> Sequence[tuple[Any, ...]]:
         """The driver's rows with the values that the columns' types stand for."""

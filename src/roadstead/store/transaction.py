@@ -76,7 +76,7 @@ class Transaction:
     async def execute(self, statement: Executable, parameters: Parameters | None = None) -> Result[*tuple[Any, ...]]:
         """Execute a statement and read its rows to the end; a sequence of parameters executes it once for each.
 
-        Raises SQLAlchemy's DBAPIError kin. As PostgreSQL has it, on both databases: after an error outside of a `savepoint`
+        Raises SQLAlchemy's DBAPIError kin, and UnstorableValue. As PostgreSQL has it, on both databases: after an error outside of a `savepoint`
         every further statement and the commit raise TransactionAborted. In a snapshot, writes raise ReadOnlyTransaction.
         """
         if self._failure is not None:

@@ -149,3 +149,38 @@ async def test_pages(web: Harness) -> None:
         assert refused.value.message == (
             "Invalid parameter at 'nextToken' failed to satisfy constraint: 'Invalid token'"
         )
+
+
+async def test_pages_are_bounded_by_their_bytes(web: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roadstead.services.ecr.referrers.PAGE_BYTES", 40_000)
+    subject = await web.push_image("web", "v1")
+    await web.push_blob("web", b"{}")
+    about = {"subject": {"mediaType": OCI_MANIFEST, "digest": subject, "size": 1}}
+    pushed: set[str] = set()
+    for number, length in enumerate([10_000, 10_000, 10_000, 10_000, 10_000, 10_000, 10_000, 90_000]):
+        annotations = {"number": str(number), "text": "x" * length}
+        answer = await web.push_manifest(
+            "web", f"r{number}", image_manifest(b"{}", [], annotations=annotations, **about)
+        )
+        assert answer.status == 201
+        pushed.add(answer.headers["docker-content-digest"])
+
+    found: list[str] = []
+    path: str | None = f"/v2/web/referrers/{subject}"
+    while path is not None:
+        answer = await web.http("GET", path)
+        listed = answer.json["manifests"]
+        assert len(listed) == 1 or len(answer.body) <= 40_000
+        found += [each["digest"] for each in listed]
+        path = answer.headers["link"].partition(">")[0][1:] if "link" in answer.headers else None
+    assert (set(found), len(found)) == (pushed, len(pushed))
+
+    found, request = [], {"repositoryName": "web", "subjectId": {"imageDigest": subject}}
+    while True:
+        page = await web.api("ListImageReferrers", request)
+        assert 1 <= len(page["referrers"]) <= 3
+        found += [each["digest"] for each in page["referrers"]]
+        if "nextToken" not in page:
+            break
+        request = {**request, "nextToken": page["nextToken"]}
+    assert (set(found), len(found)) == (pushed, len(pushed))

@@ -1,8 +1,9 @@
-"""Requests that nobody would make: whatever comes, the registry answers and goes on."""
+"""Requests that nobody would make: whatever comes, the registry answers and goes on, on both databases: what one takes, the other may not."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -10,18 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.service.registry.harness import (
     ACCOUNT,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
     OTHER_ACCOUNT,
     Harness,
     digest_of,
     exchange,
 )
-
-
-@pytest.fixture
-def store_url(tmp_path: Path) -> str:
-    """SQLite alone: what is refused here is refused before a database is asked, or by questions that other tests put to both."""
-    return f"sqlite:///{tmp_path / 'roadstead.db'}"
-
 
 NAMES = [
     "v2",
@@ -41,6 +38,9 @@ NAMES = [
     "sha256:",
     "%00",
     "%ff",
+    "a%00b",
+    "_logos",
+    "_catalog",
     "a" * 300,
     "%2e%2e",
     "%C3%BC",
@@ -60,6 +60,10 @@ QUERIES = [
     f"?mount={digest_of(b'layer of layer')}&from=web",
     "?artifactType=%ff&last=x",
     "?n=99999999999",
+    "?last=%00",
+    "?artifactType=%00",
+    "?last=" + "t" * 3000,
+    "?service=%00&scope=%00",
 ]
 HEADERS = [
     ("Range", "bytes=9-1"),
@@ -83,9 +87,80 @@ HOSTS = [
 BODIES = [b"", b"{}", b"[" * 5000, b"\0" * 100, b'{"schemaVersion":2,"config":{"digest":1}}']
 
 
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+BOUNDED = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
+
+CONFIG, LAYER = b"{}", b"layer"
+DIGESTS = st.sampled_from(
+    [digest_of(CONFIG), digest_of(LAYER), digest_of(b"none"), "sha256:", "", "sha512:" + "a" * 128]
+)
+NUMBERS = st.sampled_from([0, 2, 5, -1, 2**31, 2**62, 2**63 - 1, 2**63, 2**64, 10**30, 1.5]) | st.integers()
+TEXTS = st.sampled_from(["", "a\0b", "\0", "x" * 300, "\ud83d\udea2", "Ü", OCI_LAYER]) | st.text(max_size=8)
+TYPES = st.sampled_from([OCI_MANIFEST, OCI_INDEX, OCI_MANIFEST.upper(), OCI_LAYER, "application/json"]) | TEXTS
+ODD = st.none() | NUMBERS | TEXTS
+ANNOTATIONS = st.dictionaries(TEXTS, TEXTS, max_size=3) | ODD
+DESCRIPTORS = (
+    st.fixed_dictionaries(
+        {"digest": DIGESTS, "size": NUMBERS},
+        optional={"mediaType": TYPES, "urls": st.lists(TEXTS, max_size=2), "annotations": ANNOTATIONS, "data": TEXTS},
+    )
+    | ODD
+)
+NESTED: st.SearchStrategy[Any] = st.recursive(st.lists(DESCRIPTORS, max_size=3), lambda of: st.lists(of, max_size=2))
+RIGHT = {"digest": digest_of(CONFIG), "size": len(CONFIG), "mediaType": OCI_LAYER}
+MANIFESTS = st.fixed_dictionaries(
+    {"schemaVersion": st.just(2) | NUMBERS},
+    optional={
+        "mediaType": TYPES,
+        "artifactType": TEXTS,
+        "config": st.just(RIGHT) | DESCRIPTORS,
+        "layers": st.just([RIGHT]) | NESTED,
+        "manifests": NESTED,
+        "blobs": NESTED,
+        "subject": st.just(RIGHT) | DESCRIPTORS,
+        "annotations": ANNOTATIONS,
+    },
+)
+NEARLY_RIGHT = st.fixed_dictionaries(
+    {"schemaVersion": st.just(2), "config": st.just(RIGHT), "layers": st.just([RIGHT])},
+    optional={
+        "artifactType": TEXTS,
+        "annotations": st.dictionaries(TEXTS, TEXTS, max_size=3),
+        "subject": st.fixed_dictionaries({"digest": st.just(digest_of(LAYER)), "size": NUMBERS}),
+        "blobs": st.lists(st.fixed_dictionaries({"digest": st.just(digest_of(LAYER)), "size": NUMBERS}), max_size=3),
+    },
+)
+"""Which the registry takes, but for one thing or another."""
+
+
+@pytest.fixture
+async def stocked(web: Harness) -> Harness:
+    """A repository with what manifests are made of."""
+    for content in (CONFIG, LAYER):
+        await web.push_blob("web", content)
+    return web
+
+
+@BOUNDED
+@given(
+    manifest=NEARLY_RIGHT | MANIFESTS, kind=TYPES.filter(str.isprintable) | st.none(), tag=st.sampled_from(["v1", ""])
+)
+async def test_no_manifest_makes_the_registry_fail(stocked: Harness, manifest: Any, kind: str | None, tag: str) -> None:
+    web, token = stocked, await stocked.token()
+    content = json.dumps(manifest).encode()
+    headers = {} if kind is None else {"Content-Type": kind}
+    answer = await web.http("PUT", f"/v2/web/manifests/{tag or digest_of(content)}", content, headers, token=token)
+    assert answer.status < 500, (manifest, kind, answer)
+    for path in ("tags/list", f"referrers/{digest_of(LAYER)}", f"manifests/{digest_of(content)}"):
+        assert (await web.http("GET", f"/v2/web/{path}", token=token)).status < 500
+    if answer.status == 201:
+        listed = await web.api("DescribeImages", {"repositoryName": "web"})
+        assert all(0 <= each["imageSizeInBytes"] < 2**63 for each in listed["imageDetails"])
+        await web.api("BatchDeleteImage", {"repositoryName": "web", "imageIds": [{"imageDigest": digest_of(content)}]})
+
+
+@BOUNDED
 @given(
     method=st.sampled_from(["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"]),
     parts=st.lists(PARTS | st.from_regex(r"[ -~]{0,20}", fullmatch=True).map(quote), max_size=6),

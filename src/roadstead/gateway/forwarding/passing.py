@@ -20,8 +20,8 @@ from roadstead.gateway.outcome import BROKEN_OFF, BROKEN_OFF_CODE, Outcome
 from roadstead.gateway.protocols import HttpResponse
 from roadstead.gateway.protocols.codec import Codec
 from roadstead.kernel.clock import Clock
-from roadstead.kernel.errors import InternalFailure, ServiceError, ServiceUnavailable
-from roadstead.store import StoreError
+from roadstead.kernel.errors import InternalFailure, InvalidRequest, ServiceError, ServiceUnavailable
+from roadstead.store import StoreError, UnstorableValue
 
 _FAULT = "The request processing has failed because of an unknown error, exception or failure."
 _log = structlog.get_logger("forwarding")
@@ -117,6 +117,8 @@ class Passing:
     def _own_error(self, error: Exception, outcome: Outcome, request_id: str) -> ServiceError:
         if isinstance(error, ServiceError):
             return error
+        if isinstance(error, UnstorableValue):
+            return InvalidRequest(f"The request can't be served: {error}.")
         if isinstance(error, StoreError):
             _log.error("store failed", request_id=request_id, operation=outcome.operation, error=str(error))
             return ServiceUnavailable("The store can't serve this request now.")

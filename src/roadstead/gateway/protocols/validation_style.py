@@ -28,6 +28,12 @@ def violation_error(service_name: str, operation: OperationModel, violations: li
     return style(operation, violations)
 
 
+def value_error(service_name: str, operation: OperationModel, message: str) -> ValidationFailure:
+    """The error, with the code that the service has for broken constraints, about a value that the model allows."""
+    code = violation_error(service_name, operation, [Violation(Kind.PATTERN, ("",), message)]).error_code
+    return ValidationFailure(code, message)
+
+
 def listed(code: str) -> Style:
     """`2 validation errors detected: Value 'x' at 'name' failed to satisfy constraint: ...; Value ...`."""
 

@@ -250,7 +250,7 @@ async def _insert_image(
     if missing:
         raise ReferencedImagesNotFoundException.required(key, missing)
     image = place(key, digest=digest)
-    size = await _largest(tx, key, manifest.children) if manifest.is_index else manifest.size
+    size = await (_largest(tx, key, manifest.children) if manifest.is_index else _total(tx, key, manifest))
     await tx.execute(
         insert(images).values(
             **image,
@@ -314,7 +314,8 @@ async def _check_images(tx: Transaction, key: RepositoryKey, limits: RegistryLim
     if limits is not None:
         present = select(func.count()).select_from(images).where(within(images, key))
         message = f"The repository with name '{key.name}' has all the images that it may have"
-        await limits.take(tx, "ImagesPerRepository", key, present, message)
+        name, _ = limits.of(key, "ImagesPerRepository")
+        await limits.take(tx, name, key, present, message)
 
 
 async def _check_tags(tx: Transaction, key: RepositoryKey, digest: str, limits: RegistryLimits) -> None:
@@ -323,7 +324,7 @@ async def _check_tags(tx: Transaction, key: RepositoryKey, digest: str, limits: 
     message = (
         f"The image with digest '{digest}' in the repository with name '{key.name}' has all the tags that it may have"
     )
-    check_room("TagsPerImage", limits["TagsPerImage"], present - 1, message)
+    check_room(*limits.of(key, "TagsPerImage"), present - 1, message)
 
 
 async def _missing(
@@ -335,6 +336,15 @@ async def _missing(
         present = set((await tx.execute(stmt)).scalars())
         missing += [digest for digest in part if digest not in present]
     return missing
+
+
+async def _total(tx: Transaction, key: RepositoryKey, manifest: Manifest) -> int:
+    """imageSizeInBytes, "of the image in the repository": what its blobs have, each once, and what is said of layers that are elsewhere."""
+    total = manifest.bytes_elsewhere
+    for part in _parts(manifest.blobs):
+        stmt = select(func.sum(blob_links.c.size)).where(within(blob_links, key), blob_links.c.digest.in_(part))
+        total += int((await tx.execute(stmt)).scalar() or 0)
+    return min(total, 2**63 - 1)
 
 
 async def _largest(tx: Transaction, key: RepositoryKey, digests: Sequence[str]) -> int:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from roadstead.services.ecr.errors import InvalidParameterException
 from roadstead.services.ecr.keys import is_digest
 from roadstead.services.ecr.paging import ecr_page
+from roadstead.services.ecr.referrers import fitting
 from roadstead.services.ecr.repositories import require_repository
 from roadstead.services.ecr.requests import Response, repository_key, repository_resource
 from roadstead.services.ecr.tables import images, within
@@ -40,15 +41,18 @@ async def list_image_referrers(ctx: Context, request: ListImageReferrersRequestT
         images.c.annotations,
         images.c.status,
     )
-    stmt = select(*columns).where(within(images, key), images.c.subject == subject)
+    where = [within(images, key), images.c.subject == subject]
     chosen = request.get("filter", {})
     types = chosen.get("artifactTypes")
     if types:
-        stmt = stmt.where(images.c.artifact_type.in_(types))
+        where.append(images.c.artifact_type.in_(types))
     status = chosen.get("artifactStatus", "ACTIVE")
     if status != "ANY":
-        stmt = stmt.where(images.c.status == status)
-    page = await ecr_page(ctx, {"maxResults": _PAGE, **request}, "ListImageReferrers", stmt, [images.c.digest])
+        where.append(images.c.status == status)
+    given, name, order = {"maxResults": _PAGE, **request}, "ListImageReferrers", [images.c.digest]
+    sizes = await ecr_page(ctx, given, name, select(images.c.digest, images.c.manifest_size).where(*where), order)
+    given["maxResults"] = fitting([row.manifest_size for row in sizes.rows])
+    page = await ecr_page(ctx, given, name, select(*columns).where(*where), order)
     referrers: list[ImageReferrerTypeDef] = []
     for row in page.rows:
         referrer: ImageReferrerTypeDef = {

@@ -31,14 +31,13 @@ from roadstead.services.ecr.errors import (
     LayerInaccessibleException,
     LayerPartTooSmallException,
     LayersNotFoundException,
-    LimitExceededException,
     RepositoryNotFoundException,
     UploadNotFoundException,
 )
 from roadstead.services.ecr.guarded import guarded_repository
 from roadstead.services.ecr.keys import RepositoryKey, is_digest
 from roadstead.services.ecr.pull_through import PullThrough
-from roadstead.services.ecr.quotas import RegistryLimits
+from roadstead.services.ecr.quotas import RegistryLimits, check_room
 from roadstead.services.ecr.repositories import find_repository, require_repository
 from roadstead.services.ecr.requests import Response, repository_key, repository_resource
 from roadstead.services.ecr.upload_sessions import begin_upload, count_part, find_upload, parts_of, publish_upload
@@ -158,16 +157,13 @@ async def upload_layer_part(ctx: Context, request: UploadLayerPartRequestTypeDef
         raise InvalidParameterException.at("partLastByte", "the range and the part have the same length")
     storage = ctx.component(RegistryStorage)
     limits = storage.limits
-    if len(content) > limits["LayerPartBytes"]:
-        raise InvalidParameterException.at(
-            "layerPartBlob", f"a layer part has at most {limits['LayerPartBytes']} bytes"
-        )
-    if (await parts_of(ctx.tx, upload)).count >= limits["LayerParts"]:
-        raise LimitExceededException(
-            f"The layer has all the parts that it may have (quota LayerParts: {limits['LayerParts']})"
-        )
-    if last >= limits["LayerBytes"]:
-        raise LimitExceededException(f"The layer is larger than it may be (quota LayerBytes: {limits['LayerBytes']})")
+    _, largest_part = limits.of(key, "LayerPartBytes")
+    if len(content) > largest_part:
+        raise InvalidParameterException.at("layerPartBlob", f"a layer part has at most {largest_part} bytes")
+    present = (await parts_of(ctx.tx, upload)).count
+    check_room(*limits.of(key, "LayerParts"), present, "The layer has all the parts that it may have")
+    check_room(*limits.of(key, "LayerBytes"), last, "The layer is larger than it may be")
+    _, smallest_part = limits.of(key, "LayerPartMinimumBytes")
 
     async def append() -> Response:
         await require_room_to_go_on(storage, key, last + 1)
@@ -177,7 +173,7 @@ async def upload_layer_part(ctx: Context, request: UploadLayerPartRequestTypeDef
             raise InvalidLayerPartException.of(key, upload, error.size) from error
         except UploadUnknown as error:
             raise UploadNotFoundException.of(key, upload) from error
-        await storage.store.run(lambda tx: count_part(tx, upload, end, limits["LayerPartMinimumBytes"]))
+        await storage.store.run(lambda tx: count_part(tx, upload, end, smallest_part))
         return {"registryId": key.account, "repositoryName": key.name, "uploadId": upload, "lastByteReceived": end - 1}
 
     return Afterwards(append)

@@ -46,10 +46,20 @@ class _Document(msgspec.Struct, rename="camel"):
 
 _decoder = msgspec.json.Decoder(_Document)
 
+_MOST_BYTES = 2**63 - 1
+"""What sizes of descriptors may come to: image-spec has them as int64, and so do the clients that read them."""
+_LONGEST_TYPE = 255
+"""Of an artifact type: RFC 6838, 4.2, has 127 characters on either side of the slash."""
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest's meaning. `size` is the sum of config and layers in bytes, 0 for a manifest list."""
+    """A manifest's meaning.
+
+    What descriptors say of the sizes of blobs in the repository is not held against those blobs: ECR documents no such check, distribution has none
+    (registry/storage/ocimanifesthandler.go), and Docker has pushed layers whose size was off by one (docker/for-linux issue 1296),
+    so that refusing them would refuse images that any other registry takes. What ECR reports as imageSizeInBytes comes from the blobs (content).
+    """
 
     media_type: str
     artifact_type: str | None
@@ -58,7 +68,8 @@ class Manifest:
     """Digests of config and layers that must be in the repository, each once."""
     children: tuple[str, ...]
     """Digests of the images of a manifest list, each once."""
-    size: int
+    bytes_elsewhere: int
+    """The sizes of layers that are not distributed, and need not be here, as their descriptors say."""
     blob_sizes: Mapping[str, int] = field(default_factory=dict[str, int], hash=False)
     """How many bytes each of `blobs` has by its descriptor, 0 where that does not say."""
     annotations: dict[str, str] | None = field(default=None, hash=False)
@@ -104,21 +115,27 @@ def read_manifest(content: bytes, media_type: str | None) -> Manifest:
     for descriptor in content_descriptors + children + subject:
         if not is_digest(descriptor.digest) or descriptor.size < 0:
             raise InvalidManifest("every descriptor has a sha256 or sha512 digest and a size")
+    if sum(each.size for each in content_descriptors + children + subject) > _MOST_BYTES:
+        raise InvalidManifest(f"the sizes of descriptors come to {_MOST_BYTES} bytes at most")
+    artifact_type = document.artifact_type or (document.config.media_type or None if document.config else None)
+    if artifact_type is not None and (len(artifact_type) > _LONGEST_TYPE or not artifact_type.isprintable()):
+        raise InvalidManifest(f"an artifact type has at most {_LONGEST_TYPE} characters, all of them printable")
     here = [descriptor for descriptor in content_descriptors if not _is_elsewhere(descriptor)]
     return Manifest(
         media_type=kind,
-        artifact_type=document.artifact_type or (document.config.media_type or None if document.config else None),
+        artifact_type=artifact_type,
         subject=document.subject.digest if document.subject is not None else None,
         blobs=tuple(dict.fromkeys(d.digest for d in here)),
         children=tuple(dict.fromkeys(d.digest for d in children)),
-        size=sum(d.size for d in content_descriptors),
+        bytes_elsewhere=sum(d.size for d in content_descriptors if _is_elsewhere(d)),
         blob_sizes={d.digest: d.size for d in here},
         annotations=document.annotations,
     )
 
 
 def _media_type(document: _Document, given: str | None) -> str:
-    inside = document.media_type
+    inside = None if document.media_type is None else document.media_type.lower()
+    given = None if given is None else given.lower()  # RFC 9110, 8.3.1
     if given in (None, "", "application/json", "application/octet-stream"):
         given = inside or _guess(document)
     if inside is not None and inside != given:

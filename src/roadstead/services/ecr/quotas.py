@@ -1,6 +1,7 @@
 """ECR's quotas; each can be set for the deployment (`[ecr.quotas]` of roadstead.toml).
 
-Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html. `RepositoryBytes`, `RegistryBytes` and the rates of
+Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html, and of public registries
+https://docs.aws.amazon.com/AmazonECR/latest/public/public-service-quotas.html. `RepositoryBytes`, `RegistryBytes` and the rates of
 public pulls are Roadstead's own.
 """
 
@@ -14,6 +15,7 @@ from sqlalchemy import Select
 
 from roadstead.kernel.settings import Deployment
 from roadstead.services.ecr.errors import LimitExceededException
+from roadstead.services.ecr.keys import RepositoryKey
 from roadstead.store import Transaction
 
 _MIB = 1024 * 1024
@@ -31,6 +33,13 @@ QUOTAS = MappingProxyType(
         "LayerParts": 4_200,
         "LayerPartBytes": 10 * _MIB,
         "LayerPartMinimumBytes": 5 * _MIB,
+        "PublicImagesPerRepository": 100_000,
+        "PublicLayerBytes": 10_000 * _MIB,
+        "PublicLayerParts": 1_000,
+        "PublicLayerPartBytes": 10 * _MIB,
+        "PublicLayerPartMinimumBytes": 5 * _MIB,
+        "PublicRepositoriesPerRegistry": 10_000,
+        "PublicTagsPerImage": 1_000,
         "RepositoryBytes": 0,
         "RegistryBytes": 0,
         "PublicPullsPerSecond": 100,
@@ -39,7 +48,7 @@ QUOTAS = MappingProxyType(
 )
 """Names and AWS's numbers. `RepositoryBytes` and `RegistryBytes` bound the content of a repository and of an account's registry in a
 region (byte_quotas); 0 is no bound, as on AWS. A public pull is a GET of a manifest: of an account, and of an address without one; AWS has 10 and 1
-a second, 0 is no bound."""
+a second, 0 is no bound. Where a quota has a namesake with Public before it, that one is for public registries."""
 
 _SHARE = 16
 _REMEMBERED = 10_000
@@ -59,6 +68,11 @@ class RegistryLimits:
     def __getitem__(self, name: str) -> int:
         """How many of `name` there may be."""
         return self._quotas[name]
+
+    def of(self, key: RepositoryKey, name: str) -> tuple[str, int]:
+        """The quota that is for the repository's registry, private or public: its name and how many there may be."""
+        found = f"Public{name}" if key.is_public else name
+        return found, self._quotas[found]
 
     async def take(
         self, tx: Transaction, name: str, of: Hashable, count: Select[int], message: str, *, amount: int = 1

@@ -12,6 +12,9 @@ from roadstead.services.ecr.keys import RepositoryKey
 from roadstead.services.ecr.tables import images, within
 from roadstead.store import Transaction
 
+PAGE_BYTES = 4 * 1024 * 1024
+"""About how many bytes of descriptions one answer has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Referrer:
@@ -24,10 +27,37 @@ class Referrer:
     annotations: dict[str, str] | None
 
 
+@dataclass(frozen=True, slots=True)
+class ReferrerPage:
+    """Some referrers, and whether there are more after them."""
+
+    referrers: Sequence[Referrer]
+    goes_on: bool
+
+
+def fitting(manifest_sizes: Sequence[int]) -> int:
+    """How many of the first manifests of these sizes may be described in one answer, at least one.
+
+    A description is mostly annotations, which are a part of the manifest: its size bounds theirs before they are read.
+    """
+    total = 0
+    for count, size in enumerate(manifest_sizes):
+        total += size
+        if total > PAGE_BYTES:
+            return max(1, count)
+    return max(1, len(manifest_sizes))
+
+
 async def referrers_of(
     tx: Transaction, key: RepositoryKey, subject: str, *, artifact_type: str | None, after: str, limit: int
-) -> Sequence[Referrer]:
-    """Up to `limit` referrers by digest, those in the archive left out, beginning after the digest `after`."""
+) -> ReferrerPage:
+    """Up to `limit` referrers by digest, and PAGE_BYTES of them, those in the archive left out, beginning after the digest `after`."""
+    where = [within(images, key), images.c.subject == subject, images.c.digest > after, images.c.status == "ACTIVE"]
+    if artifact_type is not None:
+        where.append(images.c.artifact_type == artifact_type)
+    ordered = select(images.c.manifest_size).where(*where).order_by(images.c.digest).limit(limit + 1)
+    sizes = list((await tx.execute(ordered)).scalars())
+    count = min(limit, fitting(sizes))
     stmt = (
         select(
             images.c.digest,
@@ -36,14 +66,12 @@ async def referrers_of(
             images.c.artifact_type,
             images.c.annotations,
         )
-        .where(within(images, key), images.c.subject == subject, images.c.digest > after, images.c.status == "ACTIVE")
+        .where(*where)
         .order_by(images.c.digest)
-        .limit(limit)
+        .limit(count)
     )
-    if artifact_type is not None:
-        stmt = stmt.where(images.c.artifact_type == artifact_type)
     rows = (await tx.execute(stmt)).all()
-    return [
+    found = [
         Referrer(
             row.digest,
             row.media_type,
@@ -53,3 +81,4 @@ async def referrers_of(
         )
         for row in rows
     ]
+    return ReferrerPage(found, goes_on=len(sizes) > count)

@@ -146,7 +146,8 @@ async def insert_repository(
     account, region = repository.key.account, repository.key.region
     present = select(func.count()).select_from(repositories).where(registry_of(repositories, account, region))
     message = f"The registry with id '{account}' has all the repositories that it may have"
-    await limits.take(tx, "RepositoriesPerRegistry", (account, region), present, message)
+    name, _ = limits.of(repository.key, "RepositoriesPerRegistry")
+    await limits.take(tx, name, (account, region), present, message)
     due_at = None if lifecycle_policy is None else repository.created_at
     more = {"policy": policy, "lifecycle_policy": lifecycle_policy, "lifecycle_due_at": due_at}
     await tx.execute(insert(repositories).values(**_values(repository), **more))

@@ -17,7 +17,7 @@ Response = dict[str, object]
 
 
 class _Tag(msgspec.Struct):
-    key: str = msgspec.field(name="Key")
+    key: str = msgspec.field(name="Key", default="")
     value: str = msgspec.field(name="Value", default="")
 
 

@@ -35,7 +35,7 @@ def checked_tags(tags: Iterable[TagTypeDef], present: Mapping[str, str] | None =
     merged = dict(present or {})
     seen: set[str] = set()
     for tag in tags:
-        name, value = tag["Key"], tag["Value"]
+        name, value = tag.get("Key", ""), tag.get("Value", "")  # ECR Public's model requires neither
         if not 1 <= len(name) <= 128 or len(value) > 256 or name.lower().startswith("aws:"):
             raise InvalidTagParameterException(f"Invalid parameter at 'tags' failed to satisfy constraint: '{name}'")
         if name in seen:

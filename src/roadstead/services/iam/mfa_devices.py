@@ -23,6 +23,7 @@ from roadstead.services.iam.entities import entity_arn, name_of, name_taken
 from roadstead.services.iam.errors import (
     DeleteConflictException,
     EntityAlreadyExistsException,
+    InvalidInputException,
     NoSuchEntityException,
 )
 from roadstead.services.iam.listing import page_of
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     )
 
 _KIND = "mfa"
+_LONGEST_SERIAL = 256
+"""Characters of a serial number (the model's `serialNumberType`); no operation takes a longer one."""
 _ISSUER = "Amazon Web Services"
 _PIXELS = 4
 """Pixels a side of each of the QR code's squares."""
@@ -94,6 +97,8 @@ def seed_context(account: str, device_name: str) -> str:
 async def create_virtual_mfa_device(ctx: Context, request: CreateVirtualMFADeviceRequestTypeDef) -> dict[str, object]:
     """https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateVirtualMFADevice.html: the only time that the seed is shown."""
     name, path = request["VirtualMFADeviceName"], request.get("Path", "/")
+    if len(str(entity_arn(ctx.account, _KIND, path, name))) > _LONGEST_SERIAL:
+        raise InvalidInputException(f"The device's serial number would have more than {_LONGEST_SERIAL} characters.")
     if await name_taken(ctx.tx, ctx.account, mfa_devices, mfa_devices.c.device_name, name) is not None:
         raise EntityAlreadyExistsException("MFADevice entity at the same path and name already exists.")
     seed = secrets.token_bytes(SEED_BYTES)

@@ -10,7 +10,7 @@ from sqlalchemy import CursorResult, Executable, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from roadstead.store.errors import StoreError, StoreUnavailable, TransactionConflict
+from roadstead.store.errors import StoreError, StoreUnavailable, TransactionConflict, UnstorableValue
 from roadstead.store.lookup import Lookup
 from roadstead.store.transaction import Parameters
 
@@ -20,6 +20,13 @@ _CONFLICTS = {
 }
 """serialization_failure and deadlock_detected (https://www.postgresql.org/docs/15/errcodes-appendix.html)."""
 _UNIQUE_VIOLATION = "23505"
+_UNSTORABLE = {
+    "22000": "a value is not of its column's type, or past what that holds",  # the driver's own, before anything is sent
+    "22001": "a text is longer than its column",
+    "22003": "a number is past what its column holds",
+    "22021": "a text is not Unicode, or has the character U+0000",
+}
+"""string_data_right_truncation, numeric_value_out_of_range, character_not_in_repertoire."""
 _SHUTDOWN_CLASSES = ("57P", "08")
 """The server goes away, or the connection does."""
 
@@ -73,10 +80,12 @@ def may_be_race(error: IntegrityError) -> bool:
 
 
 def translate(error: DBAPIError) -> StoreError | None:
-    """The store's error that a database error amounts to, if any: a conflict, or a database that is away."""
+    """The store's error that a database error amounts to, if any: a conflict, a value that can't be, or a database that is away."""
     state = getattr(error.orig, "sqlstate", None)
     if state in _CONFLICTS:
         return TransactionConflict(_CONFLICTS[state])
+    if state in _UNSTORABLE:
+        return UnstorableValue(_UNSTORABLE[state])
     if error.connection_invalidated or (isinstance(state, str) and state.startswith(_SHUTDOWN_CLASSES)):
         return StoreUnavailable("the connection to PostgreSQL was lost")
     return None

@@ -19,6 +19,7 @@ from roadstead.store.errors import CommitFailed, StoreUnavailable, TransactionCo
 from roadstead.store.postgres.link import PostgresLink, may_be_race, translate
 from roadstead.store.postgres.wakeups import PostgresWakeups
 from roadstead.store.transaction import Transaction
+from roadstead.store.values import check_statements
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -48,6 +49,7 @@ class PostgresStore(Store):
                 "server_settings": {"application_name": "roadstead", "synchronous_commit": "on", "jit": "off"}
             },
         )
+        check_statements(self.engine.sync_engine)
         self._exchange = PostgresWakeups(
             url.set(drivername="postgresql").render_as_string(hide_password=False),
             self.engine,

@@ -21,6 +21,7 @@ from roadstead.store.sqlite.connection import create_sqlite_engine, open_raw
 from roadstead.store.sqlite.group_commit import GroupCommit
 from roadstead.store.sqlite.readers import Readers, Snapshot
 from roadstead.store.transaction import Transaction
+from roadstead.store.values import check_statements
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ class SqliteStore(Store):
         super().__init__(url, clock)
         self.path = path
         self._engine = create_sqlite_engine(path)
+        check_statements(self._engine)
         _create_durably(path)
         self.writer = GroupCommit(self._engine, clock)
         self._readers = Readers(self._engine, clock)

@@ -28,7 +28,7 @@ def image(**more: object) -> bytes:
 def test_an_image() -> None:
     manifest = parse_manifest(image(layers=[LAYER, LAYER]), OCI_MANIFEST)
     assert manifest.blobs == (CONFIG["digest"], LAYER["digest"])
-    assert (manifest.size, manifest.children, manifest.subject) == (50, (), None)
+    assert (manifest.bytes_elsewhere, manifest.children, manifest.subject) == (0, (), None)
     assert manifest.artifact_type == CONFIG["mediaType"]
     assert not manifest.is_index
 
@@ -50,6 +50,9 @@ def test_an_index() -> None:
         (DOCKER_MANIFEST, None, DOCKER_MANIFEST),
         (None, None, OCI_MANIFEST),
         (OCI_MANIFEST, "application/json", OCI_MANIFEST),
+        (OCI_MANIFEST, OCI_MANIFEST.upper(), OCI_MANIFEST),
+        (OCI_MANIFEST.title(), OCI_MANIFEST, OCI_MANIFEST),
+        (None, "Application/JSON", OCI_MANIFEST),
     ],
 )
 def test_the_media_type(inside: str | None, given_type: str | None, expected: str) -> None:
@@ -70,6 +73,16 @@ def test_the_media_type(inside: str | None, given_type: str | None, expected: st
         (image(config={"size": 1}), OCI_MANIFEST),
         (image(subject={"digest": "sha256:1"}), OCI_MANIFEST),
         (image(annotations={"a": 1}), OCI_MANIFEST),
+        (image(layers=[LAYER, {**LAYER, "size": 2**63 - 1}]), OCI_MANIFEST),
+        (image(layers=[{**LAYER, "size": 2**63}]), OCI_MANIFEST),
+        (image(config={**CONFIG, "size": 10**30}), OCI_MANIFEST),
+        (image(subject={**LAYER, "size": 2**64}), OCI_MANIFEST),
+        (image(layers=[{**LAYER, "size": 1.5}]), OCI_MANIFEST),
+        (image(schemaVersion=10**30), OCI_MANIFEST),
+        (image(layers=[LAYER]).replace(b"20", b"2" * 10_000), OCI_MANIFEST),
+        (image(artifactType="x" * 256), OCI_MANIFEST),
+        (image(artifactType="a\0b"), OCI_MANIFEST),
+        (image(config={**CONFIG, "mediaType": "a\0b"}), OCI_MANIFEST),
         (b'{"schemaVersion":2}', None),
         (b"[" * 1_000_000, OCI_MANIFEST),
         (b'{"x":' * 500_000, OCI_MANIFEST),
@@ -91,7 +104,8 @@ def test_nothing_else_is_raised(content: bytes) -> None:
 
 def test_layers_that_are_elsewhere_need_not_be_pushed() -> None:
     elsewhere = {**LAYER, "mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar", "urls": ["https://x"]}
-    assert parse_manifest(image(layers=[elsewhere]), OCI_MANIFEST).blobs == (CONFIG["digest"],)
+    manifest = parse_manifest(image(layers=[elsewhere]), OCI_MANIFEST)
+    assert (manifest.blobs, manifest.bytes_elsewhere) == ((CONFIG["digest"],), 20)
     with_urls_only = {**LAYER, "urls": ["https://x"]}
     assert LAYER["digest"] in parse_manifest(image(layers=[with_urls_only]), OCI_MANIFEST).blobs
 
