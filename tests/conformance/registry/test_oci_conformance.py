@@ -5,11 +5,22 @@ from __future__ import annotations
 import asyncio
 import base64
 import xml.etree.ElementTree as ElementTree
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from tests.service.registry.harness import Harness, running_registry
+import pytest
+from tests.service.registry.harness import running_registry
+from tests.support.postgres import PostgresServer
+from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, s3_server
+from tests.support.server_process import server_process
+from tests.support.store import postgres_server
 
 from roadstead.engines.catalog import Catalog
+
+__all__ = ["postgres_server", "s3_server"]
 
 SUITE = "oci-conformance"
 SECONDS = 240.0
@@ -31,12 +42,60 @@ SETTINGS = {
 }
 
 
-async def test_every_test_of_the_specification_passes(tmp_path: Path) -> None:
-    suite = (await Catalog.load().ensure([SUITE]))[SUITE].path(SUITE)
-    async with running_registry(tmp_path) as registry:
+@dataclass(frozen=True)
+class Running:
+    """A registry with the suite's repositories: where it listens, and the token that lets everything in."""
+
+    port: int
+    token: str
+
+
+@pytest.fixture(params=["in process", "disk", "bucket"])
+def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running | None]:
+    """A server process on PostgreSQL, with content on the disk and in a bucket; None where the registry is to be in this process."""
+    if request.param == "in process":
+        yield None
+        return
+    databases: PostgresServer = request.getfixturevalue("postgres_server")
+    bucket = _in_bucket(request.getfixturevalue("s3_server")) if request.param == "bucket" else {}
+    with _served(databases, tmp_path / "data", **bucket) as running:
+        yield running
+
+
+@pytest.fixture
+async def registry(served: Running | None, tmp_path: Path) -> AsyncGenerator[Running]:
+    """The registry on SQLite in this process, or what is served."""
+    if served is not None:
+        yield served
+        return
+    async with running_registry(tmp_path) as harness:
         for name in REPOSITORIES:
-            await registry.create_repository(name)
-        output = await _run(suite, await _environment(registry), tmp_path)
+            await harness.create_repository(name)
+        yield Running(harness.port, await harness.token())
+
+
+@contextmanager
+def _served(databases: PostgresServer, data: Path, **options: Any) -> Generator[Running]:
+    name = databases.create_database()
+    with server_process(data, database=databases.url(name), state=data.with_name("state"), **options) as server:
+        server.start()
+        ecr = server.client("ecr")
+        for repository in REPOSITORIES:
+            ecr.create_repository(repositoryName=repository)
+        yield Running(server.port, ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"])
+    databases.drop_database(name)
+
+
+def _in_bucket(server: S3Server) -> dict[str, Any]:
+    server.client().create_bucket(Bucket="conformance")
+    keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_CONFIG_FILE": "/dev/null"}
+    url = f"s3://conformance/registry?endpoint={server.endpoint}&region=us-east-1"
+    return {"options": ("--blobs", url), "environment": keys}
+
+
+async def test_every_test_of_the_specification_passes(registry: Running, tmp_path: Path) -> None:
+    suite = (await Catalog.load().ensure([SUITE]))[SUITE].path(SUITE)
+    output = await _run(suite, _environment(registry), tmp_path)
     report = tmp_path / "results" / "junit.xml"
     assert report.is_file(), output
     cases = list(ElementTree.parse(report).getroot().iter("testcase"))
@@ -47,8 +106,8 @@ async def test_every_test_of_the_specification_passes(tmp_path: Path) -> None:
     assert len(cases) >= 780, "the suite ran less of itself than it has"
 
 
-async def _environment(registry: Harness) -> dict[str, str]:
-    user, _, password = base64.b64decode(await registry.token()).decode().partition(":")
+def _environment(registry: Running) -> dict[str, str]:
+    user, _, password = base64.b64decode(registry.token).decode().partition(":")
     return {
         **SETTINGS,
         "OCI_REGISTRY": f"127.0.0.1:{registry.port}",
