@@ -71,7 +71,8 @@ async def test_when_all_is_there_no_process_is_started(bench: Bench, go: Path, m
 
 
 async def test_nothing_helps(bench: Bench, go: Path) -> None:
-    script(go, "echo 'dial tcp: lookup proxy.invalid: no such host' >&2; exit 1")
+    no_proxy = "echo 'dial tcp: lookup proxy.invalid: no such host' >&2; exit 1"
+    script(go, f'if [ "$1" = env ]; then echo go1.26.0; else {no_proxy}; fi')
     with pytest.raises(EngineUnavailable) as caught:
         await bench.catalog().ensure(["tool"])
     told = str(caught.value).splitlines()
