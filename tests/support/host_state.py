@@ -18,6 +18,8 @@ from uuid import uuid4
 _MARK = "ROADSTEAD_TEST_RUN"
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _SETTINGS = ("/proc/sys/net/ipv4", "/proc/sys/net/ipv4/conf/all", "/proc/sys/net/ipv4/conf/default")
+_OF_THE_KERNEL = ("tcp_available_", "tcp_allowed_", "tcp_fastopen_key")
+"""What changes by itself, when a module is loaded or a key is first used."""
 _FILES = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf")
 _NETWORK = ("ip -o link", "ip -4 route show table all", "ip rule", "nft list tables")
 _OURS = re.compile(r"roadstead|\brs-[0-9a-f]{6}\b|\b[a-z][0-9a-f]{6}[a-z2-7]{8}\b|unreachable")
@@ -69,7 +71,8 @@ def _values() -> Iterator[tuple[str, str]]:
     for folder in _SETTINGS:
         for file in Path(folder).glob("*"):
             with contextlib.suppress(OSError):  # a folder, or nobody may read it
-                yield str(file), file.read_text().strip()
+                if not file.name.startswith(_OF_THE_KERNEL):
+                    yield str(file), file.read_text().strip()
     for name in _FILES:
         with contextlib.suppress(FileNotFoundError):
             yield name, Path(name).read_text()
