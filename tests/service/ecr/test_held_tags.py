@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.service.ecr.test_pull_through import Both, both_registries
+from tests.service.ecr.caches import Both, both_registries
 from tests.service.registry.harness import Answer, user
 from tests.support.store import postgres_server, store_url
 
@@ -20,19 +19,6 @@ assert store_url
 PULL = ["ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
 TAG = {"repositoryName": "cache/team/web", "imageIds": [{"imageTag": "v1"}]}
 MINUTE = timedelta(seconds=61)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in ("upstream", "own"):
-        (tmp_path / name).mkdir()
-    return tmp_path
-
-
-@pytest.fixture
-async def both(folder: Path, store_url: str) -> AsyncGenerator[Both]:
-    async with both_registries(folder, store_url) as found:
-        yield found
 
 
 async def held(both: Both, seed: bytes = b"old") -> str:
@@ -97,8 +83,8 @@ async def test_a_tag_that_does_not_move_here_stays(both: Both) -> None:
 @pytest.mark.parametrize(
     "quotas", [{"RepositoryBytes": 100}, {"RegistryBytes": 100}, {"ImagesPerRepository": 1}, {"LayerBytes": 100}]
 )
-async def test_what_finds_no_room_leaves_what_is_held(folder: Path, store_url: str, quotas: dict[str, int]) -> None:
-    async with both_registries(folder, store_url, ecr_quotas=quotas) as both:
+async def test_what_finds_no_room_leaves_what_is_held(tmp_path: Path, store_url: str, quotas: dict[str, int]) -> None:
+    async with both_registries(tmp_path, store_url, ecr_quotas=quotas) as both:
         old = await held(both)
         await moved_a_day_later(both, b"x" * 200)
         before = blobs_asked(both)

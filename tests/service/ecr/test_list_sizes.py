@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from pathlib import Path
-
 import pytest
-from tests.service.ecr.test_pull_through import Both, both_registries
+from tests.service.ecr.caches import Both
 from tests.service.registry.harness import OCI_INDEX, Harness, descriptor, digest_of, image_manifest, index_manifest
 from tests.support.store import postgres_server, store_url
 
@@ -17,12 +14,10 @@ CONFIG = b"{}"
 
 
 @pytest.fixture
-async def both(tmp_path: Path, store_url: str) -> AsyncGenerator[Both]:
-    for name in ("upstream", "own"):
-        (tmp_path / name).mkdir()
-    async with both_registries(tmp_path, store_url) as found:
-        await found.rule()
-        yield found
+async def both(both: Both) -> Both:
+    """With a rule."""
+    await both.rule()
+    return both
 
 
 async def sizes(ecr: Harness, name: str) -> dict[str, int]:

@@ -6,13 +6,13 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.service.ecr.upstream import Front, front
+from tests.service.ecr.caches import Both, both_registries
+from tests.service.ecr.upstream import front
 from tests.service.registry.harness import (
     ACCOUNT,
     OCI_INDEX,
@@ -27,52 +27,11 @@ from tests.service.registry.harness import (
 
 from roadstead.access.errors import AccessDenied
 from roadstead.kernel.errors import NotImplementedByRoadstead
-from roadstead.kernel.settings import Credential, PullThrough, Upstream
+from roadstead.kernel.settings import PullThrough, Upstream
 from roadstead.services.ecr import errors
 from roadstead.store import Transaction
 
 SECRET = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:ecr-pullthroughcache/hub-AbCdEf"
-
-
-@dataclass
-class Both:
-    """A registry that caches what another one has in `team/web`."""
-
-    ecr: Harness
-    upstream: Harness
-    front: Front
-
-    async def rule(self, **more: object) -> Any:
-        request = {"ecrRepositoryPrefix": "cache", "upstreamRegistryUrl": self.front.host, **more}
-        return await self.ecr.api("CreatePullThroughCacheRule", request)
-
-    async def pull(self, reference: str, name: str = "cache/team/web") -> Any:
-        return await self.ecr.http("GET", f"/v2/{name}/manifests/{reference}")
-
-
-@asynccontextmanager
-async def both_registries(root: Path, url: str | None, **more: object) -> AsyncGenerator[Both]:
-    async with running_registry(root / "upstream") as upstream, front(upstream) as facade:
-        await upstream.create_repository("team/web")
-        settings = PullThrough(
-            upstreams={facade.host: Upstream(f"http://{facade.host}")},
-            secrets={"ecr-pullthroughcache/hub": Credential("me", "secret")},
-        )
-        async with running_registry(root / "own", url=url, settings={"pull_through": settings, **more}) as ecr:
-            yield Both(ecr, upstream, facade)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in ("upstream", "own"):
-        (tmp_path / name).mkdir()
-    return tmp_path
-
-
-@pytest.fixture
-async def both(folder: Path, store_url: str) -> AsyncGenerator[Both]:
-    async with both_registries(folder, store_url) as found:
-        yield found
 
 
 async def test_rules(both: Both) -> None:
@@ -267,8 +226,8 @@ async def test_a_tag_that_is_gone_upstream_is_asked_for_once_a_minute(both: Both
     assert len(both.front.asked) == asked
 
 
-async def test_a_cache_that_is_full_says_so(folder: Path, store_url: str) -> None:
-    async with both_registries(folder, store_url, ecr_quotas={"RepositoryBytes": 500}) as both:
+async def test_a_cache_that_is_full_says_so(tmp_path: Path, store_url: str) -> None:
+    async with both_registries(tmp_path, store_url, ecr_quotas={"RepositoryBytes": 500}) as both:
         await both.upstream.push_image("team/web", "v1", b"x" * 1000)
         await both.rule()
         refused = await both.pull("v1")

@@ -6,11 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.service.ecr.test_pull_through import Both, both, folder
+from tests.service.ecr.caches import Both
 
 from roadstead.services.ecr import collection, pull_through
-
-__all__ = ["both", "folder"]
 
 
 async def test_what_is_collected_between_looking_and_fetching_is_fetched(

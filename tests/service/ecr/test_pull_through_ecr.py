@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from tests.service.ecr.caches import both_registries
 from tests.service.ecr.places import PULL, PUSH, SERVICE, Place, add_accounts, policy
-from tests.service.ecr.test_pull_through import both_registries
 from tests.service.registry.harness import (
     ACCOUNT,
     OTHER_ACCOUNT,

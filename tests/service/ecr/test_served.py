@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.mounts import small_tmpfs
 from tests.support.server import Account, refusal, server_thread, sqlite_admin, sqlite_server
 
 import roadstead
@@ -100,13 +100,8 @@ def test_a_fault_of_ours_is_a_server_exception(tmp_path: Path) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 32 MiB. Needs root."""
-    place = tmp_path / "small"
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(place)], check=True)
-    try:
+    with small_tmpfs(tmp_path / "small", mebibytes=32) as place:
         yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 def test_a_full_disk_is_said_and_the_upload_goes_on(small_disk: Path) -> None:

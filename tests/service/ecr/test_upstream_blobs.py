@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
-from tests.service.ecr.test_pull_through import Both, both_registries
+from tests.service.ecr.caches import Both, both_registries
 from tests.service.registry.harness import Answer, image_manifest
 from tests.support.store import postgres_server, store_url
 
@@ -21,17 +20,10 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in ("upstream", "own"):
-        (tmp_path / name).mkdir()
-    return tmp_path
-
-
-@pytest.fixture
-async def both(folder: Path, store_url: str) -> AsyncGenerator[Both]:
-    async with both_registries(folder, store_url) as found:
-        await found.rule()
-        yield found
+async def both(both: Both) -> Both:
+    """With a rule."""
+    await both.rule()
+    return both
 
 
 async def assert_nothing_is_left(both: Both, root: Path) -> None:
@@ -43,21 +35,21 @@ async def assert_nothing_is_left(both: Both, root: Path) -> None:
         assert (await tx.execute(going_on)).scalar() == 0
 
 
-async def test_a_blob_that_does_not_end_is_cut_off_at_its_size(both: Both, folder: Path) -> None:
+async def test_a_blob_that_does_not_end_is_cut_off_at_its_size(both: Both, tmp_path: Path) -> None:
     await both.upstream.push_image("team/web", "v1")
     both.front.endless = True
     refused = await both.pull("v1")
     assert (refused.status, refused.error) == (502, "UNAVAILABLE")
     assert "sends more than" in refused.body.decode()
     assert both.front.sent < 32 * MIB, "more was taken than the network's buffers hold"
-    await assert_nothing_is_left(both, folder / "own")
+    await assert_nothing_is_left(both, tmp_path / "own")
     both.front.endless = False
     assert (await both.pull("v1")).status == 200
 
 
-async def test_a_layer_is_no_larger_than_a_layer_may_be(folder: Path, store_url: str) -> None:
+async def test_a_layer_is_no_larger_than_a_layer_may_be(tmp_path: Path, store_url: str) -> None:
     """Whatever its manifest says: that it is larger, so that none of it is asked for, or nothing."""
-    async with both_registries(folder, store_url, ecr_quotas={"LayerBytes": 1000}) as both:
+    async with both_registries(tmp_path, store_url, ecr_quotas={"LayerBytes": 1000}) as both:
         await both.rule()
         config, layer = b"{}", b"x" * 1001
         for content in (config, layer):
@@ -75,4 +67,4 @@ async def test_a_layer_is_no_larger_than_a_layer_may_be(folder: Path, store_url:
         refused = await both.pull("v1")
         assert (refused.status, refused.error) == (502, "UNAVAILABLE")
         assert both.front.sent < 32 * MIB
-        await assert_nothing_is_left(both, folder / "own")
+        await assert_nothing_is_left(both, tmp_path / "own")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 from tests.service.registry.harness import Harness, digest_of, running_registry
+from tests.support.mounts import small_tmpfs
 
 from roadstead.server.http import PatientHttpProtocol
 from roadstead.services.ecr.api import collect_garbage, expire_uploads
@@ -20,13 +20,8 @@ from roadstead.services.ecr.api import collect_garbage, expire_uploads
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 8 MiB. Needs root."""
-    place = tmp_path / "small"
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)], check=True)
-    try:
+    with small_tmpfs(tmp_path / "small", mebibytes=8) as place:
         yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 async def test_a_full_disk_is_said_and_passes(small_disk: Path) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.service.ecr.test_pull_through import both_registries
+from tests.service.ecr.caches import both_registries
 from tests.service.registry.harness import Harness, image_manifest, running_registry
+from tests.support.mounts import small_tmpfs
 
 from roadstead.store import CommitFailed, StoreBusy, StoreUnavailable
 
@@ -21,13 +21,8 @@ REFUSED = (CommitFailed, StoreBusy, StoreUnavailable)
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Generator[Path]:
     """A file system of 16 MiB. Needs root."""
-    place = tmp_path / "small"
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(place)], check=True)
-    try:
+    with small_tmpfs(tmp_path / "small", mebibytes=16) as place:
         yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.unit.store.mounts import small_tmpfs
+from tests.support.mounts import small_tmpfs
 from tests.unit.store.pouring import Poured
 
 from roadstead.store.blobs import (

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, insert, select
 from structlog.testing import capture_logs
-from tests.unit.store.mounts import small_tmpfs
+from tests.support.mounts import small_tmpfs
 from tests.unit.store.tables import things
 
 from roadstead.store import CommitFailed, NestedTransaction, StoreUnavailable, Transaction, open_store

@@ -130,8 +130,7 @@ async def put_manifest(
     Raises LayersNotFoundException, ReferencedImagesNotFoundException, ImageTagAlreadyExistsException, LimitExceededException.
     """
     key = repository.key
-    status = await require_place(tx, repository, digest, put_tags, limits)
-    named = {tag: await digest_of_tag(tx, key, tag) for tag in put_tags}
+    status, named = await require_place(tx, repository, digest, put_tags, limits)
     now = tx.clock.now()
     if status is None:
         await _insert_image(tx, key, manifest, content, digest, now, partial=from_upstream)
@@ -148,20 +147,20 @@ async def put_manifest(
 
 async def require_place(
     tx: Transaction, repository: Repository, digest: str, put_tags: Sequence[str], limits: RegistryLimits | None = None
-) -> str | None:
-    """Return when an image may be put here under these tags, with its status as `image_status` has it: before anything is moved for it.
+) -> tuple[str | None, dict[str, str | None]]:
+    """Return when an image may be put here under these tags: before anything is moved for it.
 
-    Raises ImageTagAlreadyExistsException, LimitExceededException.
+    With its status as `image_status` has it, and what each tag names now. Raises ImageTagAlreadyExistsException, LimitExceededException.
     """
     key = repository.key
-    for tag in put_tags:
-        current = await digest_of_tag(tx, key, tag)
+    named = {tag: await digest_of_tag(tx, key, tag) for tag in put_tags}
+    for tag, current in named.items():
         if current not in (None, digest) and not repository.mutability.may_move(tag):
             raise ImageTagAlreadyExistsException.of(key, tag)
     status = await image_status(tx, key, digest)
     if status is None:
         await _check_images(tx, key, limits)
-    return status
+    return status, named
 
 
 async def image_status(tx: Transaction, key: RepositoryKey, digest: str) -> str | None:
