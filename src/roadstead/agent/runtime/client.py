@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +18,7 @@ from google.protobuf.message import Message
 from grpclib.client import Channel, UnaryStreamMethod, UnaryUnaryMethod
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
+from grpclib.protocol import Connection
 
 from roadstead.agent.runtime.api.version_pb2 import VersionResponse
 from roadstead.agent.runtime.errors import (
@@ -57,6 +60,21 @@ def translate(error: GRPCError) -> ContainerdError | ContainerdUnavailable:
     return _BY_STATUS.get(error.status, ContainerdError)(message)
 
 
+@contextmanager
+def _typed_errors(path: str) -> Generator[None]:
+    try:
+        yield
+    except GRPCError as error:
+        raise translate(error) from error
+    except _LOST_CONNECTION as error:
+        raise ContainerdUnavailable(f"{path}: {error or type(error).__name__}") from error
+    except AttributeError as error:
+        # grpclib takes the transport off a connection that ended, and starts a call on one that ended as it was made.
+        if not isinstance(error.obj, Connection):
+            raise
+        raise ContainerdUnavailable(f"{path}: the connection ended as it was made") from error
+
+
 class Client:
     """Calls on containerd, all in one of its namespaces."""
 
@@ -69,24 +87,16 @@ class Client:
     async def call(self, path: str, request: Message, answer: type[Answer], within: float = SHORT_CALL) -> Answer:
         """One unary call of `path` (`/package.Service/Method`), in `within` seconds at most; raises RuntimeFault."""
         method = UnaryUnaryMethod(self._channel, path, type(request), answer)
-        try:
+        with _typed_errors(path):
             return await method(request, timeout=within, metadata=self._metadata)
-        except GRPCError as error:
-            raise translate(error) from error
-        except _LOST_CONNECTION as error:
-            raise ContainerdUnavailable(f"{path}: {error or type(error).__name__}") from error
 
     async def collect(
         self, path: str, request: Message, answer: type[Answer], within: float = SHORT_CALL
     ) -> list[Answer]:
         """All messages of a call that answers with a stream that ends; raises RuntimeFault."""
         method = UnaryStreamMethod(self._channel, path, type(request), answer)
-        try:
+        with _typed_errors(path):
             return list(await method(request, timeout=within, metadata=self._metadata))
-        except GRPCError as error:
-            raise translate(error) from error
-        except _LOST_CONNECTION as error:
-            raise ContainerdUnavailable(f"{path}: {error or type(error).__name__}") from error
 
     async def version(self, within: float = _PROBE) -> str:
         """Containerd's version; raises ContainerdUnavailable."""
