@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from roadstead.registry.call import Call
 from roadstead.registry.errors import RegistryError, blob_archived, blob_unknown, digest_invalid
-from roadstead.registry.http import FilePart, Request, Response, digest_header
+from roadstead.registry.http import FilePart, Repeatable, Request, Response, digest_header
 from roadstead.registry.ranges import Span, Unsatisfiable, requested_span
 from roadstead.registry.streaming import read_ahead
 from roadstead.services.ecr.api import (
@@ -40,11 +40,14 @@ async def get_blob(call: Call) -> Response:
     else:
         version = recent.version()
         blob = await _find_to_read(call)
-        recent.remember(question, blob, version)
+        kept = recent.remember(question, blob, version)
     url = await call.blobs.presign(blob.location)
     if url is not None:
         return Response(HTTPStatus.TEMPORARY_REDIRECT, [(b"location", url.encode()), digest_header(call.argument)])
-    return await blob_response(call.blobs, call.request, call.argument, blob)
+    response = await blob_response(call.blobs, call.request, call.argument, blob)
+    if kept is not None and not call.key.is_public:  # the public have a rate, and each request counts
+        response.repeatable = Repeatable(call.holding(kept, recent), _nothing_to_note)
+    return response
 
 
 async def delete_blob(call: Call) -> Response:
@@ -87,6 +90,10 @@ async def blob_response(blobs: BlobStore, request: Request, digest: str, blob: B
         return Response(status, headers, FilePart(path, span.start, span.length), span.length)
     content = read_ahead(blobs.open_range(blob.location, span.start, span.end))
     return Response(status, headers, content, span.length)
+
+
+def _nothing_to_note() -> None:
+    """It is manifests whose pulls are noted."""
 
 
 def _span(request: Request, etag: bytes, size: int) -> Span | None:

@@ -18,7 +18,7 @@ from roadstead.kernel.clock import Clock
 from roadstead.registry.errors import RegistryError
 from roadstead.registry.http import Request, Response
 from roadstead.registry.logins import Login
-from roadstead.registry.recent import Question, Recent
+from roadstead.registry.recent import Kept, Question, Recent
 from roadstead.services.ecr.api import (
     PUBLIC_REGION,
     Blob,
@@ -38,6 +38,7 @@ from roadstead.store import Transaction
 from roadstead.store.blobs import BlobStore
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 PUBLIC_READS = frozenset(
     {"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability", "ecr:ListImages"}
@@ -171,6 +172,15 @@ class Call:
     def base(self) -> str:
         """The repository's path, for Location headers."""
         return f"/v2/{self.name}"
+
+    def holding(self, kept: Kept[U], recent: Recent[U]) -> Callable[[], bool]:
+        """What tells whether this client may still be given an answer that was kept."""
+        clock, expires = self.backend.clock, self.login.expires
+
+        def holds() -> bool:
+            return recent.holds(kept) and clock.now().timestamp() < expires
+
+        return holds
 
     def sibling(self, name: str) -> RepositoryKey | None:
         """Another repository of the same registry, by the name that it has in paths; None for what can be none."""

@@ -47,7 +47,7 @@ async def get_manifest(call: Call) -> Response:
         return Response(HTTPStatus.NOT_MODIFIED, headers)
     response = Response(HTTPStatus.OK, headers, found.content)
     if kept is not None and not call.key.is_public:  # public pulls are counted, one by one
-        response.repeatable = Repeatable(_holding(call, kept), given)
+        response.repeatable = Repeatable(call.holding(kept, call.backend.manifests), given)
     return response
 
 
@@ -98,15 +98,6 @@ def _giving(call: Call, found: StoredManifest) -> Callable[[], None]:
     if call.request.method == "HEAD":
         return lambda: None
     return partial(call.backend.pulls.pulled, call.key, found.digest, call.login.identity)
-
-
-def _holding(call: Call, kept: Kept[StoredManifest]) -> Callable[[], bool]:
-    recent, clock, expires = call.backend.manifests, call.backend.clock, call.login.expires
-
-    def holds() -> bool:
-        return recent.holds(kept) and clock.now().timestamp() < expires
-
-    return holds
 
 
 async def _find(call: Call) -> tuple[StoredManifest, Kept[StoredManifest] | None]:

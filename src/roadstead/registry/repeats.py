@@ -6,22 +6,37 @@ trail, and is held against `Response.repeatable` first.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import cast
+from typing import NamedTuple, cast
 
 from roadstead.kernel.ids import request_id as new_request_id
 from roadstead.registry.errors import Header
-from roadstead.registry.http import Request, Response, Scope
+from roadstead.registry.http import FilePart, Request, Response, Scope
 
 REPEAT = "roadstead.repeat"
 """Where the scope of a request that may come again has a `Callable[[Again], None]`."""
-Again = Callable[[], "tuple[bytes, ...] | None"]
-"""The answer (200, HTTP/1.1) to another request of the same bytes, from after the server's own headers on; None when it must be made anew."""
+
+
+class Repeated(NamedTuple):
+    """An answer (200, HTTP/1.1) from after the server's own headers on: bytes in `parts`, and behind them a part of `file` if there is one.
+
+    `file` is the descriptor of a file that is open for whoever has the answer, and is theirs to close.
+    """
+
+    parts: tuple[bytes, ...]
+    file: int | None = None
+    start: int = 0
+    length: int = 0
+
+
+Again = Callable[[], Repeated | None]
+"""The answer to another request of the same bytes; None when it must be made anew."""
 
 VERSION: Header = (b"docker-distribution-api-version", b"registry/2.0")
 MAX_BYTES = 64 * 1024
-"""Of a body that is kept."""
+"""Of a body that is kept. A file is not: it is opened each time."""
 
 
 def offer_again(scope: Scope, request: Request, response: Response, record: Callable[[str], None]) -> None:
@@ -30,18 +45,29 @@ def offer_again(scope: Scope, request: Request, response: Response, record: Call
     repeatable, body = response.repeatable, response.body
     if keep is None or repeatable is None or response.status != HTTPStatus.OK:
         return
-    if not isinstance(body, bytes) or len(body) > MAX_BYTES:
+    if isinstance(body, FilePart):
+        length, start = body.length, body.start
+    elif isinstance(body, bytes) and len(body) <= MAX_BYTES:
+        length, start = len(body), 0
+    else:
         return
-    headers = [*response.headers, VERSION, (b"content-length", b"%d" % len(body))]
+    headers = [*response.headers, VERSION, (b"content-length", b"%d" % length)]
     head = b"".join(b"%b: %b\r\n" % header for header in headers) + b"x-amzn-requestid: "
-    content = b"" if request.method == "HEAD" else body
+    content = body if isinstance(body, bytes) and request.method != "HEAD" else b""
+    path = body.path if isinstance(body, FilePart) else None
 
-    def again() -> tuple[bytes, ...] | None:
+    def again() -> Repeated | None:
         if not repeatable.holds():
             return None
+        file = None
+        if path is not None:
+            try:
+                file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:  # the endpoint knows what to say of that
+                return None
         request_id = new_request_id()
         record(request_id)
         repeatable.given()
-        return head, request_id.encode(), b"\r\n\r\n", content
+        return Repeated((head, request_id.encode(), b"\r\n\r\n", content), file, start, length)
 
     keep(again)

@@ -63,6 +63,8 @@ class CombiningTransport:
 
     def take(self) -> bytes:
         """What waits, for the caller to send."""
+        if not self._held:
+            return b""
         data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
         self._held.clear()
         self._size = 0

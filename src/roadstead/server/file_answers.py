@@ -28,14 +28,17 @@ class FileSender:
 
     async def send(self, lent: LentCycle, file: int, offset: int, count: int) -> None:
         """Send `count` bytes of an open file as the body of the answer that has begun, past all buffers. Raises ClientGone."""
-        cycle = borrowed(lent)
+        borrowed(lent).expected_content_length -= count
+        await self.send_behind(b"", file, offset, count)
+
+    async def send_behind(self, head: bytes, file: int, offset: int, count: int) -> None:
+        """Send `head`, then `count` bytes of an open file, past all buffers. Raises ClientGone, EOFError for a file that ends early."""
         # A descriptor of our own: the transport may close the other one meanwhile.
         socket = os.dup(self._transport.get_extra_info("socket").fileno())
-        cycle.expected_content_length -= count
         try:
-            await self._send_ahead(socket, more=count > 0)
+            await self._send_ahead(socket, head, more=count > 0)
             while count:
-                if cycle.disconnected or self._transport.is_closing():
+                if self._transport.is_closing():
                     raise ClientGone
                 try:
                     sent = await send_part(socket, file, offset, count)
@@ -54,14 +57,15 @@ class FileSender:
         finally:
             os.close(socket)
 
-    async def _send_ahead(self, socket: int, *, more: bool) -> None:
-        """Give the kernel what was written, to go out together with what follows if there is `more`: the client wakes up once."""
+    async def _send_ahead(self, socket: int, head: bytes, *, more: bool) -> None:
+        """Give the kernel what was written, and `head`, to go out together with what follows if there is `more`: the client wakes up once."""
         if more and not self._flow.write_paused and not self._transport.get_write_buffer_size():
-            written = self._transport.take()
-            written = written[send_with_more(socket, written) :]
-            if not written:
+            written = self._transport.take() + head
+            head = written[send_with_more(socket, written) :]
+            if not head:
                 return
-            self._transport.write(written)
+        if head:
+            self._transport.write(head)
         await self._drain()
 
     async def _drain(self) -> None:

@@ -6,6 +6,7 @@ past the parser.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import weakref
 from functools import partial
@@ -18,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from roadstead.access.arrival import VPC
 from roadstead.kernel.asgi import ANSWER, BODY_AT_HAND
 from roadstead.registry.http import RECEIVE_BODY, SEND_FILE, ClientGone, Sink
-from roadstead.registry.repeats import REPEAT
+from roadstead.registry.repeats import REPEAT, Repeated
 from roadstead.server.combining import CombiningTransport
 from roadstead.server.file_answers import FileSender
 from roadstead.server.lookout import lookout_of
@@ -72,6 +73,12 @@ class PatientHttpProtocol(HttpToolsProtocol):
     """Bytes of a body that are still to come, and to be thrown away."""
     _answered_at = 0.0
     """When a request was last answered that came before."""
+    _again: asyncio.Task[None] | None = None
+    """Sends a file as the answer to a request that came before."""
+    _ahead = b""
+    """What came of the next request meanwhile."""
+    _ends = False
+    """Whether the connection is to end with that answer."""
     _head_timer: asyncio.TimerHandle | None = None
     _stall_timer: asyncio.TimerHandle | None = None
 
@@ -88,6 +95,10 @@ class PatientHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Bytes of requests, and before the first of them perhaps a relay's header."""
         self._lookout.came()
+        if self._again is not None:
+            self._ahead += data
+            self.flow.pause_reading()
+            return
         if self._begun is not None:
             data = self._after_header(self._begun + data)
             if not data:
@@ -168,9 +179,17 @@ class PatientHttpProtocol(HttpToolsProtocol):
             _log.error("a request could not be taken", exc_info=error.__context__ or error)
         super().send_400_response(msg)
 
+    def shutdown(self) -> None:
+        """The server stops: an answer that has begun is given to its end."""
+        if self._again is not None:
+            self._ends = True
+        else:
+            super().shutdown()
+
     def timeout_keep_alive_handler(self) -> None:
-        """Nothing came for so long, unless it was answered without a task."""
-        left = self._answered_at + self.timeout_keep_alive - self.loop.time()
+        """Nothing came for so long, unless it was answered without uvicorn's cycle, or is being."""
+        since = self._answered_at if self._again is None else self.loop.time()
+        left = since + self.timeout_keep_alive - self.loop.time()
         if left > 0:
             self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
         else:
@@ -269,9 +288,44 @@ class PatientHttpProtocol(HttpToolsProtocol):
             )
         self.server_state.total_requests += 1
         self._lookout.begun()
-        self._combining.write_now(again)
+        lines, repeated = again
+        if repeated.file is not None:
+            self._unanswered += 1
+            self._again = self.loop.create_task(self._send_again(lines, repeated, repeated.file))
+            self.tasks.add(self._again)
+            self._again.add_done_callback(self._go_on)
+            return True
+        self._combining.write_now(lines)
         self._lookout.ended()
         return True
+
+    async def _send_again(self, head: bytes, repeated: Repeated, file: int) -> None:
+        try:
+            await self._files.send_behind(head, file, repeated.start, repeated.length)
+        except ClientGone:
+            _log.info("a client stopped reading")
+        except (EOFError, OSError) as error:
+            self.transport.abort()
+            _log.error("the content of a blob is broken off", error=str(error))
+        finally:
+            os.close(file)
+
+    def _go_on(self, sent: asyncio.Task[None]) -> None:
+        """Behind an answer out of a file comes what the client sent meanwhile."""
+        self.tasks.discard(sent)
+        self._again = None
+        if self._is_lost:
+            return
+        self._unanswered -= 1
+        self._lookout.ended()
+        self._answered_at = self.loop.time()
+        if self._ends or sent.cancelled():
+            self.transport.close()
+            return
+        self.flow.resume_reading()
+        if self._ahead:
+            data, self._ahead = self._ahead, b""
+            self.data_received(data)
 
     def _remember(self, name: Name) -> None:
         """Let whoever answers the request that is whole now say what answers it again."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from hashlib import blake2b
 
-from roadstead.registry.repeats import Again
+from roadstead.registry.repeats import Again, Repeated
 from roadstead.server.shortcuts import Headers, ServerLines
 
 Name = tuple[str, str, bytes]
@@ -40,14 +40,15 @@ class Repeats:
         if len(self._known) > MOST:
             self._known.popitem(last=False)
 
-    def answer(self, name: Name, server_headers: Headers) -> bytes | None:
-        """The whole answer to a request that came before, if it is still the same."""
+    def answer(self, name: Name, server_headers: Headers) -> tuple[bytes, Repeated] | None:
+        """The whole answer to a request that came before, if it is still the same; what is in a file follows the bytes."""
         again = self._known.get(name)
         if again is None:
             return None
-        parts = again()
-        if parts is None:
+        repeated = again()
+        if repeated is None:
             del self._known[name]
             return None
         self._known.move_to_end(name)
-        return b"".join((b"HTTP/1.1 200 OK\r\n", self._server_lines.of(server_headers), *parts))
+        lines = b"".join((b"HTTP/1.1 200 OK\r\n", self._server_lines.of(server_headers), *repeated.parts))
+        return lines, repeated

@@ -1,4 +1,4 @@
-"""A manifest that is asked for again and again: whatever changes meanwhile, the next answer is of after it, on either database."""
+"""A manifest or a blob that is asked for again and again: whatever changes meanwhile, the next answer is of after it, on either database."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 PULL = {"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}
 
 
+LOOSE = b"of no image"
+
+
+def digest_of(content: bytes) -> str:
+    return f"sha256:{sha256(content).hexdigest()}"
+
+
 @dataclass
 class Client:
     """Who asks for `web:v1` of an account, always in the same bytes."""
@@ -35,8 +42,12 @@ class Client:
         return self.server.send(method, f"/v2/web{path}", {**named, **headers}, body)
 
     def ask(self, method: str = "GET", reference: str = "v1") -> Answer:
-        """Three times the same; what they agree on."""
-        answers = [self.send(method, f"/manifests/{reference}") for _ in range(3)]
+        """A manifest, three times the same; what the answers agree on."""
+        return self.ask_for(f"/manifests/{reference}", method)
+
+    def ask_for(self, path: str, method: str = "GET") -> Answer:
+        """Three times the same; what the answers agree on."""
+        answers = [self.send(method, path) for _ in range(3)]
         assert len({answer.headers["x-amzn-requestid"] for answer in answers}) == 3
         told = [{**a.headers, "x-amzn-requestid": "", "date": ""} for a in answers]
         assert told == told[:1] * 3
@@ -46,7 +57,7 @@ class Client:
     def push(self, name: str, tag: str = "v1") -> str:
         """Push an image of a name; its digest."""
         config = name.encode()
-        digest = f"sha256:{sha256(config).hexdigest()}"
+        digest = digest_of(config)
         assert self.send("POST", f"/blobs/uploads/?digest={digest}", config).status == 201
         about = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": len(config)}
         content = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": about, "layers": []}).encode()
@@ -76,6 +87,19 @@ def test_the_same_answer_comes_with_a_request_id_and_an_event_of_its_own(client:
             assert told[same] == before[same]
 
 
+def test_a_blob_comes_again_with_a_request_id_and_an_event_of_its_own(client: Client) -> None:
+    client.push("one")
+    digest = digest_of(b"one")
+    first = client.send("GET", f"/blobs/{digest}")
+    again = client.ask_for(f"/blobs/{digest}")
+    assert again.body == first.body == b"one"
+    assert dict(again.headers).keys() == dict(first.headers).keys()
+    told, before = (event_of(client.server, a.headers["x-amzn-requestid"]) for a in (again, first))
+    assert told["eventID"] != before["eventID"]
+    for same in ("eventName", "userIdentity", "requestParameters", "resources", "sourceIPAddress", "awsRegion"):
+        assert told[same] == before[same]
+
+
 def move_the_tag(client: Client) -> None:
     client.push("two")
 
@@ -89,7 +113,8 @@ def delete_the_repository(client: Client) -> None:
 
 
 def deny_in_the_repository(client: Client) -> None:
-    statement = {"Effect": "Deny", "Principal": "*", "Action": "ecr:BatchGetImage"}
+    actions = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    statement = {"Effect": "Deny", "Principal": "*", "Action": actions}
     text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     client.account.ecr.set_repository_policy(repositoryName="web", policyText=text)
 
@@ -120,6 +145,28 @@ def test_the_next_answer_is_of_after_a_change(
     assert after.status == status
     if status == 200:
         assert after.headers["docker-content-digest"] != before.headers["docker-content-digest"]
+
+
+def delete_the_blob(client: Client) -> None:
+    assert client.send("DELETE", f"/blobs/{digest_of(LOOSE)}").status == 202
+
+
+BLOB_CHANGES = [
+    (delete_the_blob, 404),
+    (delete_the_repository, 404),
+    (deny_in_the_repository, 403),
+    (take_the_policy, 403),
+]
+
+
+@pytest.mark.parametrize(("change", "status"), BLOB_CHANGES, ids=[change.__name__ for change, _ in BLOB_CHANGES])
+def test_the_next_blob_is_of_after_a_change(client: Client, change: Callable[[Client], None], status: int) -> None:
+    path = f"/blobs/{digest_of(LOOSE)}"
+    assert client.send("POST", f"/blobs/uploads/?digest={digest_of(LOOSE)}", LOOSE).status == 201
+    before = client.ask_for(path)
+    assert (before.status, before.body) == (200, LOOSE)
+    change(client)
+    assert client.send("GET", path).status == status
 
 
 @pytest.fixture(scope="module")

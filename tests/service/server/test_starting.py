@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from tests.support.postgres import PostgresServer
-from tests.support.server_process import ServerProcess, server_process, until
+from tests.support.server_process import ServerProcess, server_process
+from tests.support.waiting import until
 
 MISCONFIGURED = 78
 UNAVAILABLE = 69

@@ -8,7 +8,7 @@ from typing import Any
 from tests.support.http_connection import connected
 
 from roadstead.access.arrival import VPC
-from roadstead.registry.repeats import REPEAT, Again
+from roadstead.registry.repeats import REPEAT, Again, Repeated
 from roadstead.server.repeats import MAX_HEAD, MOST, Repeats
 
 GET = b"GET /v2/web/manifests/v1 HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -28,7 +28,8 @@ class App:
         keep = scope.get(REPEAT)
         if keep is not None:
             self.offered += 1
-            keep(lambda: (b"content-length: 1\r\nagain: yes\r\n\r\n", body) if self.holds else None)
+            answer = Repeated((b"content-length: 1\r\nagain: yes\r\n\r\n", body))
+            keep(lambda: answer if self.holds else None)
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
         await send({"type": "http.response.body", "body": body})
 
@@ -150,7 +151,7 @@ async def test_being_answered_again_keeps_a_connection_alive():
 
 def test_the_longest_unused_ones_make_room() -> None:
     repeats = Repeats()
-    again: Again = lambda: (b"",)  # noqa: E731
+    again: Again = lambda: Repeated((b"",))  # noqa: E731
     names = [name for number in range(MOST + 1) if (name := repeats.name("", "", b"GET /v2/%d" % number))]
     for name in names[:MOST]:
         repeats.keep(name, again)
