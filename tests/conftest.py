@@ -7,8 +7,8 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from tests.support.deployment import until
 from tests.support.host_state import HostState, mark_processes
+from tests.support.waiting import until
 
 
 def pytest_configure() -> None:

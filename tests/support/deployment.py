@@ -9,7 +9,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ import boto3
 from botocore.config import Config
 from examples.oci_image import ImageSpec, pack
 from tests.support.namespaces import PlayedHost, played_host
+from tests.support.waiting import until
 
 from roadstead.kernel.ids import directory_tag
 
@@ -40,18 +40,6 @@ PULL_AND_LOG = (
     "logs:CreateLogStream",
     "logs:PutLogEvents",
 )
-
-
-def until(question: Callable[[], T | None], what: str, seconds: float = 60.0) -> T:
-    """Ask until the answer is neither None nor False; fail with what was awaited after some seconds."""
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = question()
-        if answer is not None and answer is not False:
-            return answer
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {seconds} s")
-        time.sleep(0.03)
 
 
 class HostClient:

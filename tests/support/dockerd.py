@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.support.clients import Client, program
 from tests.support.machine import Machine
-from tests.support.server_process import until
+from tests.support.waiting import until
 
 
 @contextmanager

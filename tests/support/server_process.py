@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,22 +19,11 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 T = TypeVar("T")
 START_SECONDS = 60.0
 ROOT = Path(__file__).parents[2]
-
-
-def until(question: Callable[[], T | None], what: str, seconds: float = 30.0) -> T:
-    """Ask until the answer is true; fails with what was awaited after some seconds."""
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = question()
-        if answer:
-            return answer
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {seconds} s")
-        time.sleep(0.03)
 
 
 @dataclass

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from tests.support.server import Account, Answer, Keys, refusal
-
-from roadstead.store import Moments
+from tests.support.waiting import until
 
 HERE = {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}
 CONDITIONS: list[tuple[Mapping[str, object], bool]] = [
@@ -140,11 +138,3 @@ def test_a_key_is_used_by_calls_that_need_no_permission(sqlite_admin: Account):
     assert until(lambda: used("sts"))
     assert refusal(sqlite_admin.server.client("ecs", keys).list_clusters).code == "AccessDeniedException"
     assert until(lambda: used("ecs"))
-
-
-def until(question: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 4 * Moments.interval_seconds
-    while not (answer := question()):
-        assert time.monotonic() < deadline, "not within four intervals"
-        time.sleep(0.2)
-    return answer

@@ -7,7 +7,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from tests.support.server_process import ServerProcess, server_process, until
+from tests.support.server_process import ServerProcess, server_process
+from tests.support.waiting import until
 
 from roadstead.audit.segments import segments
 from roadstead.audit.settings import FOLDER

@@ -20,6 +20,7 @@ from tests.service.forwarding.upstream import bad_upstream, head_of
 from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server
 from tests.support.server import ALLOW_ALL, REGION, Keys, ServerThread, read_answer, refusal, signed_headers
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import until
 
 from roadstead.core.forwarding.chunks import Chain
 from roadstead.core.sigv4 import Scope, signing_key
@@ -33,13 +34,6 @@ def headers_for(port: int, keys: Keys, method: str, path: str, payload: str, **m
     return signed_headers(
         port, keys, "s3", named, b"", method=method, path=path, payload_hash=payload, encoded_once=True
     )
-
-
-def until(question: object, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not question():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture

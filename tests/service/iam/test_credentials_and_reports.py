@@ -5,18 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-import time
 from base64 import b32decode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.support.server import Account, refusal
+from tests.support.waiting import until
 
 from roadstead.access.master_key import MasterKey
 from roadstead.services.iam.api import use_mfa_code
 from roadstead.services.iam.credential_report import COLUMNS
 from roadstead.services.iam.totp import code_at, step_at
-from roadstead.store import Moments
 
 GOOD = "Correct-Horse-7"
 
@@ -201,14 +200,6 @@ def test_authorization_details_come_in_pages(admin: Account):
     assert policies[0]["PolicyVersionList"][0]["Document"] == json.loads(document)
     only = iam.get_account_authorization_details(Filter=["Role"])
     assert ([r["RoleName"] for r in only["RoleDetailList"]], only["UserDetailList"]) == (["AWSServiceRoleForECS"], [])
-
-
-def until(question: Any) -> Any:
-    deadline = time.monotonic() + 4 * Moments.interval_seconds
-    while not (answer := question()):
-        assert time.monotonic() < deadline, "not within four intervals"
-        time.sleep(0.2)
-    return answer
 
 
 def test_uses_are_recorded(admin: Account):

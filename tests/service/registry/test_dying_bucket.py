@@ -18,7 +18,8 @@ from tests.service.ecr.pushing import PART, WEB, Push, is_served_whole
 from tests.service.registry.harness import digest_of
 from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, running_again, running_s3
 from tests.support.server import refusal
-from tests.support.server_process import ServerProcess, server_process, until
+from tests.support.server_process import ServerProcess, server_process
+from tests.support.waiting import until
 
 T = TypeVar("T")
 KEYS = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_CONFIG_FILE": "/dev/null"}

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.support.server_process import ServerProcess, server_process, until
+from tests.support.server_process import ServerProcess, server_process
+from tests.support.waiting import until
 
 from roadstead.audit.event import MAX_FIELD_BYTES
 from roadstead.audit.segments import segments

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from tests.support.deployment import LiveDeployment, until, web_image
+from tests.support.deployment import LiveDeployment, web_image
 from tests.support.namespaces import played_host
+from tests.support.waiting import until
 from tests.system.crashes.victims import Patient
 
 

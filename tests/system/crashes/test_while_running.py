@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.deployment import until
+from tests.support.waiting import until
 from tests.system.crashes.victims import Patient
 
 VICTIMS = ("agent", "server", "containerd", "guard", "supervisor")

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.deployment import LiveDeployment, until
+from tests.support.deployment import LiveDeployment
+from tests.support.waiting import until
 
 from roadstead.engines.supervise.lifecycle import State
 from roadstead.engines.supervise.process import ProcessIdentity

@@ -12,8 +12,9 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from tests.support.deployment import LiveDeployment, until
+from tests.support.deployment import LiveDeployment
 from tests.support.namespaces import PlayedHost, played_host
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 

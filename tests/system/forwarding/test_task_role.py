@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.deployment import TRUST, LiveDeployment, live_deployment, until, web_image
+from tests.support.deployment import TRUST, LiveDeployment, live_deployment, web_image
 from tests.support.namespaces import played_host
 from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, running_s3
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.system
 

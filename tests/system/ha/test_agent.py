@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 from tests.support.played_agent import FAST, PlayedAgent, play_host
-from tests.support.server_process import ServerProcess, until
+from tests.support.server_process import ServerProcess
+from tests.support.waiting import until
 from tests.system.ha.conftest import Pair
 
 from roadstead.agent.client import ApiClient, FileCredentials, HostStream

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.support.deployment import PROGRAM, LiveDeployment, until, web_image
+from tests.support.deployment import PROGRAM, LiveDeployment, web_image
 from tests.support.namespaces import PlayedHost, played_host
 from tests.support.postgres import PostgresServer
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.system, pytest.mark.postgres]
 PEER_PORT = 4567

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from tests.support.server_process import server_process, until
+from tests.support.server_process import server_process
+from tests.support.waiting import until
 from tests.system.ha.conftest import Pair
 
 pytestmark = [pytest.mark.system, pytest.mark.postgres]

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.deployment import LiveDeployment, until, web_image
+from tests.support.deployment import LiveDeployment, web_image
+from tests.support.waiting import until
 from tests.system.lifecycle.conftest import MakeDeployment
 
 

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from tests.support.deployment import until
 from tests.support.namespaces import PlayedHost
+from tests.support.waiting import until
 from tests.system.lifecycle.conftest import MakeDeployment, text_of
 
 ROOT = Path(__file__).parents[3]

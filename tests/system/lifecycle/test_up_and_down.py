@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.deployment import PROGRAM, LiveDeployment, until, web_image
+from tests.support.deployment import PROGRAM, LiveDeployment, web_image
 from tests.support.namespaces import PlayedHost
+from tests.support.waiting import until
 from tests.system.lifecycle.conftest import MakeDeployment, connect, exports, text_of
 
 LOOK = ("cat", "/proc/net/dev")

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from tests.support.deployment import HostClient, LiveDeployment, until
+from tests.support.deployment import HostClient, LiveDeployment
 from tests.support.namespaces import PlayedHost
+from tests.support.waiting import until
 
 Task = dict[str, Any]
 Container = dict[str, Any]

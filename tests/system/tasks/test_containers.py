@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.support.deployment import until
+from tests.support.waiting import until
 from tests.system.tasks.bench import Bench, Container, container, script
 
 WAIT = "trap 'exit 0' TERM; while true; do sleep 0.1; done"

@@ -9,8 +9,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from tests.support.deployment import until
 from tests.support.namespaces import HOST_ADDRESS, OUTSIDE_ADDRESS, PlayedHost
+from tests.support.waiting import until
 from tests.system.tasks.bench import Bench, container, details, script
 
 PORT = 8099

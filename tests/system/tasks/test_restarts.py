@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.deployment import until
+from tests.support.waiting import until
 from tests.system.tasks.bench import RESTARTING, Bench, container, script
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.support.waiting import reached
 from tests.unit.agentlink.helpers import call, reaches, run_task
 from websockets.asyncio.client import ClientConnection
 
@@ -54,12 +55,6 @@ def frame(message: msgspec.Struct) -> str:
     return acs.TO_AGENT.encode(message)
 
 
-async def until(question: Any) -> None:
-    async with asyncio.timeout(10):
-        while not question():  # noqa: ASYNC110 - what is asked has no event
-            await asyncio.sleep(0.01)
-
-
 async def silent(connection: ClientConnection, seconds: float) -> bool:
     """Whether no payload comes for so long."""
     try:
@@ -97,7 +92,7 @@ async def test_a_payload_that_comes_twice_starts_one_task(agent, link):
     message = acs.PayloadMessage(cluster_arn="c", container_instance_arn="i", message_id="m", tasks=(a_task(),))
     for _ in range(2):
         assert await link._handle(frame(message), sent)
-    await until(lambda: agent.runtime.running())
+    await reached(lambda: agent.runtime.running())
     assert len(agent.runtime.specs) == 1
     assert [each.message_id for each in sent.of(acs.AckRequest)] == ["m", "m"]
 
@@ -107,13 +102,13 @@ async def test_a_late_running_does_not_undo_a_stop(agent, link):
     for number, desired in enumerate(("RUNNING", "STOPPED", "RUNNING")):
         message = acs.PayloadMessage(message_id=f"m{number}", tasks=(a_task(desired=desired),))
         await link._handle(frame(message), sent)
-    await until(lambda: not list(agent.engine.records()) or agent.runtime.stopped)
+    await reached(lambda: not list(agent.engine.records()) or agent.runtime.stopped)
     assert len(agent.runtime.running()) == 0
 
 
 async def test_a_stop_for_an_unknown_task_is_only_told(agent, link):
     await link._handle(frame(acs.PayloadMessage(message_id="m", tasks=(a_task(desired="STOPPED"),))), Sent())
-    await until(lambda: not agent.runtime.tasks and not agent.networks.made)
+    await reached(lambda: not agent.runtime.tasks and not agent.networks.made)
     assert agent.runtime.specs == {}
 
 
@@ -131,7 +126,7 @@ async def test_old_manifests_are_discarded_and_strays_asked_about(agent, link):
     await link._handle(frame(other), sent)
     assert next(iter(agent.engine.records())).desired == "RUNNING"
     await link._handle(frame(msgspec.structs.replace(other, message_id="new")), sent)
-    await until(lambda: all(record.desired == "STOPPED" for record in agent.engine.records()))
+    await reached(lambda: all(record.desired == "STOPPED" for record in agent.engine.records()))
 
 
 async def test_credentials_are_taken_over_and_refreshed(agent, link):
@@ -155,5 +150,5 @@ async def test_a_task_that_can_not_be_run_says_why_and_is_acknowledged(agent, li
     await link._handle(frame(acs.PayloadMessage(message_id="m", tasks=(task,))), sent)
     assert sent.of(acs.AckRequest)
     record = next(iter(agent.engine.records()))
-    await until(lambda: record.pending or record.status == "STOPPED")
+    await reached(lambda: record.pending or record.status == "STOPPED")
     assert record.failure == "ResourceInitializationError: this agent does not support the network mode bridge"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from tests.support.waiting import reached
 
 from roadstead.access.principal import Principal, PrincipalKind
 from roadstead.audit import trail as module
@@ -153,7 +151,7 @@ async def test_event_ids_are_uuids_and_never_the_same(tmp_path: Path) -> None:
 async def test_what_is_written_is_there_while_the_server_runs(tmp_path: Path) -> None:
     async with Trail(settings(tmp_path)) as trail:
         record(trail)
-        await until(lambda: bool(named(tmp_path, "RunTask")))
+        await reached(lambda: bool(named(tmp_path, "RunTask")))
         assert trail.waiting == 0
 
 
@@ -221,7 +219,7 @@ async def test_while_nothing_can_be_written_events_wait_and_then_are_counted(
         folder.write_text("in the way")
         for _ in range(200):
             record(trail)
-        await until(lambda: trail.failures > 0)
+        await reached(lambda: trail.failures > 0)
         assert trail.lost > 100
         text = generate_latest(registry).decode()
         assert f"roadstead_audit_events_lost_total {float(trail.lost)}" in text
@@ -236,14 +234,7 @@ async def test_while_nothing_can_be_written_events_wait_and_then_are_counted(
 
 
 async def written(trail: Trail) -> None:
-    await until(lambda: not trail.waiting)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
+    await reached(lambda: not trail.waiting)
 
 
 async def test_none_is_kept_where_none_is_wanted(tmp_path: Path) -> None:

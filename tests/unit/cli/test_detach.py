@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from tests.support.waiting import until
 
 SAY = """
 import os, signal, sys, time
@@ -62,13 +62,6 @@ def begun(command: list[str], log: Path, word: str) -> Generator[subprocess.Pope
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as caller:
         until(lambda: log.exists() and word in log.read_text())
         yield caller
-
-
-def until(question: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not question():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
 
 
 def test_the_caller_goes_on_when_it_is_ready(tmp_path: Path):

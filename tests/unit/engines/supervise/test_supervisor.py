@@ -8,12 +8,13 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
+from tests.support.waiting import reached
 
 from roadstead.engines.supervise import (
     AlreadySupervised,
@@ -51,12 +52,6 @@ def file_appears(path: Path) -> Check:
 
 async def never() -> bool:
     return False
-
-
-async def eventually(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(DEADLINE):
-        while not condition():  # noqa: ASYNC110 - other processes set no event
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -110,7 +105,9 @@ async def test_restarts_what_dies_and_counts_it(data: Path) -> None:
     await supervisor.start()
     first = pid(supervisor, "a")
     os.kill(first, signal.SIGKILL)
-    await eventually(lambda: child(supervisor, "a").restarts == 1 and child(supervisor, "a").state is State.READY)
+    await reached(
+        lambda: child(supervisor, "a").restarts == 1 and child(supervisor, "a").state is State.READY, seconds=DEADLINE
+    )
     assert pid(supervisor, "a") != first
     assert child(supervisor, "a").last_exit == -signal.SIGKILL
     await supervisor.stop()
@@ -129,9 +126,9 @@ async def test_replaces_what_no_longer_answers(data: Path) -> None:
     await supervisor.start()
     first = pid(supervisor, "a")
     healthy = False
-    await eventually(lambda: child(supervisor, "a").restarts == 1)
+    await reached(lambda: child(supervisor, "a").restarts == 1, seconds=DEADLINE)
     healthy = True
-    await eventually(lambda: child(supervisor, "a").state is State.READY)
+    await reached(lambda: child(supervisor, "a").state is State.READY, seconds=DEADLINE)
     assert pid(supervisor, "a") != first
     assert "failed its check 2 times in a row: ConnectionRefusedError: nobody there" in reasons
     await supervisor.stop()
@@ -178,9 +175,9 @@ async def test_one_that_was_ready_before_and_is_late_after_a_restart_is_tried_ag
     await supervisor.start()
     flag.unlink()
     os.kill(pid(supervisor, "slow"), signal.SIGKILL)
-    await eventually(lambda: child(supervisor, "slow").restarts > 2)
+    await reached(lambda: child(supervisor, "slow").restarts > 2, seconds=DEADLINE)
     flag.touch()
-    await eventually(lambda: child(supervisor, "slow").state is State.READY)
+    await reached(lambda: child(supervisor, "slow").state is State.READY, seconds=DEADLINE)
     await supervisor.stop()
 
 
@@ -230,10 +227,12 @@ async def test_the_next_supervisor_adopts_what_is_the_same(data: Path) -> None:
     assert (pid(second, "a"), pid(second, "b")) == before
     assert child(second, "a").adopted
     os.kill(before[0], signal.SIGKILL)
-    await eventually(lambda: child(second, "a").restarts == 1 and child(second, "a").state is State.READY)
+    await reached(
+        lambda: child(second, "a").restarts == 1 and child(second, "a").state is State.READY, seconds=DEADLINE
+    )
     assert not child(second, "a").adopted
     await second.stop()
-    await eventually(lambda: not _running(before[1]))
+    await reached(lambda: not _running(before[1]), seconds=DEADLINE)
 
 
 async def test_the_next_supervisor_replaces_what_changed_and_ends_what_is_not_wanted(data: Path) -> None:
@@ -299,7 +298,7 @@ async def test_two_supervisors_on_one_directory(data: Path) -> None:
 async def test_a_cancelled_start_leaves_nothing_running(data: Path) -> None:
     supervisor = Supervisor(data, [spec("a"), spec("b", check=never, depends_on=("a",))])
     starting = asyncio.create_task(supervisor.start())
-    await eventually(lambda: child(supervisor, "b").state is State.STARTING)
+    await reached(lambda: child(supervisor, "b").state is State.STARTING, seconds=DEADLINE)
     pids = [pid(supervisor, "a"), pid(supervisor, "b")]
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -323,11 +322,14 @@ async def test_a_full_disk_stops_nothing_and_shows_in_the_status(data: Path, mon
     with monkeypatch.context() as patch:
         patch.setattr(supervisor_module, "write_record", _full_disk)
         os.kill(pid(supervisor, "a"), signal.SIGKILL)
-        await eventually(lambda: child(supervisor, "a").restarts == 1 and child(supervisor, "a").state is State.READY)
+        await reached(
+            lambda: child(supervisor, "a").restarts == 1 and child(supervisor, "a").state is State.READY,
+            seconds=DEADLINE,
+        )
         assert "No space left" in supervisor.status().fault
     asked = asyncio.Event()
     running = asyncio.create_task(supervisor.run_until(asked))
-    await eventually(lambda: child(data, "a").restarts == 1)  # the record has caught up
+    await reached(lambda: child(data, "a").restarts == 1, seconds=DEADLINE)  # the record has caught up
     assert supervisor.status().fault == ""
     asked.set()
     await running
@@ -401,7 +403,7 @@ async def test_kill_9_then_a_dead_child_is_shown_dead(data: Path) -> None:
     process.kill()
     await process.wait()
     os.kill(pid(data, "a"), signal.SIGKILL)
-    await eventually(lambda: child(data, "a").state is State.STOPPED)
+    await reached(lambda: child(data, "a").state is State.STOPPED, seconds=DEADLINE)
     assert child(data, "b").state is State.READY
 
 
@@ -412,7 +414,7 @@ async def test_whenever_kill_9_comes_every_child_is_found_again(data: Path, mill
     process.kill()
     await process.wait()
     await shut_down(data, deadline=DEADLINE)
-    await eventually(lambda: not _mentioning(str(data)))
+    await reached(lambda: not _mentioning(str(data)), seconds=DEADLINE)
 
 
 def _mentioning(text: str) -> list[Path]:

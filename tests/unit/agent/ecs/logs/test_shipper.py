@@ -3,10 +3,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tests.support.waiting import reached
 
 from roadstead.agent.ecs.logs.batch import LogEvent
 from roadstead.agent.ecs.logs.bound import enforce_all
@@ -27,22 +28,16 @@ class Sink:
         self.messages += [event.message for event in events]
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - several plain values change
-            await asyncio.sleep(0.01)
-
-
 async def test_lines_are_shipped_as_they_are_written_and_the_rest_at_the_end(tmp_path: Path) -> None:
     sink, shipper = Sink(), Shipper(tmp_path)
     shipper.follow("c", sink.put)
     paths = shipper.paths("c")
     with paths.stdout.open("ab", buffering=0) as out, paths.stderr.open("ab", buffering=0) as err:
         out.write(b"one\ntw")
-        await until(lambda: sink.messages == ["one"])
+        await reached(lambda: sink.messages == ["one"])
         out.write(b"o\n")
         err.write(b"oops\nlast")
-        await until(lambda: sorted(sink.messages) == ["one", "oops", "two"])
+        await reached(lambda: sorted(sink.messages) == ["one", "oops", "two"])
     await shipper.finish("c")
     assert sink.messages[-1] == "last"
     assert not paths.directory.exists()
@@ -55,7 +50,7 @@ async def test_another_agent_goes_on_where_one_ended(tmp_path: Path) -> None:
     out = first.paths("c").stdout
     with out.open("ab", buffering=0) as file:
         file.write(b"one\npart")
-        await until(lambda: load_checkpoint(first.paths("c").checkpoint)["stdout"] == 4)
+        await reached(lambda: load_checkpoint(first.paths("c").checkpoint)["stdout"] == 4)
         await first.close()
         file.write(b"ial\nthree\n")
     second = Shipper(tmp_path)
@@ -122,7 +117,7 @@ async def test_the_end_does_not_wait_until_more_lines_have_gathered(
     shipper.follow("c", sink.put)
     with shipper.paths("c").stdout.open("ab", buffering=0) as out:
         out.write(b"one\n")
-        await until(lambda: sink.messages == ["one"])
+        await reached(lambda: sink.messages == ["one"])
         out.write(b"two\n")
     async with asyncio.timeout(10):
         await shipper.finish("c")
@@ -140,9 +135,9 @@ async def test_a_full_disk_ends_no_shipping(tmp_path: Path, monkeypatch: pytest.
         with monkeypatch.context() as patched:
             patched.setattr("roadstead.agent.ecs.logs.shipper.save_checkpoint", full)
             out.write(b"one\n")
-            await until(lambda: sink.messages == ["one"])
+            await reached(lambda: sink.messages == ["one"])
         out.write(b"two\n")
-        await until(lambda: load_checkpoint(shipper.paths("c").checkpoint)["stdout"] == 8)
+        await reached(lambda: load_checkpoint(shipper.paths("c").checkpoint)["stdout"] == 8)
     await shipper.finish("c")
     assert sink.messages == ["one", "two"]
     await shipper.close()
@@ -160,7 +155,7 @@ async def test_what_an_ended_container_left_is_not_offered_for_ever_to_one_who_r
     shipper = Shipper(tmp_path)
     shipper.follow("c", refuse)
     shipper.paths("c").stdout.write_bytes(b"x\n" * 30_000)
-    await until(lambda: bool(offered))
+    await reached(lambda: bool(offered))
     async with asyncio.timeout(10):
         await shipper.finish("c")
     assert not shipper.paths("c").directory.exists()
