@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import TypeVar
 
 from roadstead.agent.runtime import config as containerd
 from roadstead.agent.runtime.config import RuntimeSettings
@@ -18,8 +19,17 @@ from roadstead.cli.profile import write_profile
 from roadstead.cli.settings import Config, write_config
 from roadstead.cli.teardown import containers_run, free_host, stop_and_free
 from roadstead.cli.view import View, ready_text, stopping_text, view_of_terminal
-from roadstead.engines.supervise import AlreadySupervised, ProcessFailed, ProcessSpec, Supervisor, read_status
+from roadstead.engines.supervise import (
+    AlreadySupervised,
+    ProcessFailed,
+    ProcessSpec,
+    Supervisor,
+    beginning,
+    read_status,
+)
 from roadstead.server.files import read_credentials
+
+T = TypeVar("T")
 
 KEEP_SIGNAL = signal.SIGUSR1
 """What `down --keep` sends to the supervisor: end, and leave the tasks running."""
@@ -31,16 +41,22 @@ async def run(data: Path, config: Config, *, profile: bool, ready: Callable[[], 
     Raises CommandFailed.
     """
     started = time.monotonic()
-    settings = await _settings(data, config)
-    if not _server_runs(data) and (problem := port_problem(config)):
-        raise CommandFailed(problem)
     view = view_of_terminal()
     stop, keep = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(KEEP_SIGNAL, lambda: (keep.set(), stop.set()))
-    supervisor = await _supervisor(data, specs(data, config, settings), settings, view)
+    try:
+        async with beginning(data):
+            settings = await _unless(stop, _settings(data, config))
+            if settings is None:
+                return
+            if not _server_runs(data) and (problem := port_problem(config)):
+                raise CommandFailed(problem)
+            supervisor = await _supervisor(data, specs(data, config, settings), settings, view)
+    except AlreadySupervised as error:
+        raise CommandFailed(str(error)) from error
     write_config(data, config)
     with view:
         try:
@@ -103,6 +119,19 @@ async def _settings(data: Path, config: Config) -> RuntimeSettings:
     """The engines' settings, once the engines are installed; raises CommandFailed, also when another supervisor is at work."""
     refuse_second(data)
     return runtime_settings(data, config, await installed_engines(config))
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[None, None, T]) -> T | None:
+    """What `work` returns; None where `stop` comes first, which ends it."""
+    working, wanted = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((working, wanted), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            working.cancel()
+            await asyncio.wait((working,))
+        return None if working.cancelled() else await working
+    finally:
+        wanted.cancel()
 
 
 async def _supervisor(data: Path, wanted: list[ProcessSpec], settings: RuntimeSettings, view: View) -> Supervisor:

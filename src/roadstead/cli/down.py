@@ -20,6 +20,7 @@ from roadstead.engines.supervise import (
     log_path,
     read_status,
     shut_down,
+    stop_beginner,
     until_recorded,
 )
 
@@ -36,9 +37,13 @@ def down(
 
 async def _down(data: Path, *, keep: bool) -> None:
     try:
-        await until_recorded(data)  # an `up` that has just begun
+        # An `up` that installs engines may be told to end; one that meets what an earlier one left is waited for.
+        was_beginning = await stop_beginner(data, DRAIN_SECONDS)
+        await until_recorded(data)
     except StillBeginning as error:
         raise CommandFailed(str(error)) from error
+    except TimeoutError as error:
+        raise CommandFailed(f"what was coming up on {data} does not end") from error
     supervised = read_status(data).supervisor is not None
     names: list[str] = []
     if supervised or keep:
@@ -57,7 +62,7 @@ async def _down(data: Path, *, keep: bool) -> None:
             raise CommandFailed(str(error)) from error
     elif names:
         sys.stdout.write(f"stopped {', '.join(names)}\n")
-    elif supervised:
+    elif supervised or was_beginning:
         sys.stdout.write(f"stopped what was coming up on {data}\n")
     else:
         sys.stdout.write(f"nothing runs on {data}\n")

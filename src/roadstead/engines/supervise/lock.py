@@ -1,4 +1,4 @@
-"""One supervisor a data directory."""
+"""One supervisor a data directory, and before that one process that means to become it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from roadstead.engines.supervise.process import ProcessIdentity, identify, is_al
 # A killed supervisor may have been about to start a child, which holds all its descriptors until it executes its program.
 _LAST_BREATH_SECONDS = 2.0
 _POLL_SECONDS = 0.01
+_SUPERVISING = "lock"
+_BEGINNING = "beginning"
 
 
 class AlreadySupervised(Exception):
@@ -29,11 +31,30 @@ class AlreadySupervised(Exception):
         self.pid = pid
 
 
-@contextlib.asynccontextmanager
-async def data_lock(data: Path) -> AsyncGenerator[None, None]:
+def data_lock(data: Path) -> contextlib.AbstractAsyncContextManager[None]:
     """Hold DATA/lock, which tells who we are; raises AlreadySupervised. The kernel frees it when we die."""
+    return _locked(data, _SUPERVISING)
+
+
+def beginning(data: Path) -> contextlib.AbstractAsyncContextManager[None]:
+    """The same with DATA/beginning: for as long as there is nothing to supervise yet, so that who wants to stop us finds us."""
+    return _locked(data, _BEGINNING)
+
+
+def lock_holder(data: Path) -> ProcessIdentity | None:
+    """The living process that holds DATA/lock; None where nobody does, or it has not told yet who it is."""
+    return _living_holder(data / _SUPERVISING)
+
+
+def beginner(data: Path) -> ProcessIdentity | None:
+    """The living process that holds DATA/beginning, as above."""
+    return _living_holder(data / _BEGINNING)
+
+
+@contextlib.asynccontextmanager
+async def _locked(data: Path, name: str) -> AsyncGenerator[None, None]:
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(data / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         await _acquire(descriptor, data)
         os.ftruncate(descriptor, 0)
@@ -43,17 +64,16 @@ async def data_lock(data: Path) -> AsyncGenerator[None, None]:
         os.close(descriptor)
 
 
-def lock_holder(data: Path) -> int | None:
-    """The living process that holds DATA/lock; None where nobody does, or it has not told yet who it is."""
+def _living_holder(lock: Path) -> ProcessIdentity | None:
     try:
-        descriptor = os.open(data / "lock", os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
         holder = _holder(descriptor)
         if holder is None or not is_alive(holder) or _try_lock(descriptor):  # alive, but it has given the lock back
             return None
-        return holder.pid
+        return holder
     finally:
         os.close(descriptor)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from roadstead.engines.supervise.lifecycle import State
-from roadstead.engines.supervise.lock import data_lock, lock_holder
+from roadstead.engines.supervise.lock import beginner, data_lock, lock_holder
 from roadstead.engines.supervise.process import hold, is_alive
 from roadstead.engines.supervise.record import ChildRecord, read_record, remove_record
 from roadstead.engines.supervise.survivors import end_survivors
@@ -59,8 +59,24 @@ async def until_recorded(data: Path, patience: float = 15.0) -> None:
         if holder is None:
             return
         if loop.time() > deadline:
-            raise StillBeginning(data, holder)
+            raise StillBeginning(data, holder.pid)
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def stop_beginner(data: Path, deadline: float) -> bool:
+    """End a process that means to supervise this directory and has not begun to, and wait for that; False where there is none.
+
+    Raises TimeoutError after `deadline` seconds.
+    """
+    identity = beginner(data)
+    process = hold(identity) if identity is not None else None
+    if process is None:
+        return False
+    with contextlib.closing(process):
+        process.send(signal.SIGTERM)
+        async with asyncio.timeout(deadline):
+            await process.ended()
+    return True
 
 
 def _without_supervisor(child: ChildRecord) -> ChildRecord:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.support.waiting import reached
 
-from roadstead.engines.supervise import StillBeginning, read_status, until_recorded
-from roadstead.engines.supervise.lock import lock_holder
+from roadstead.engines.supervise import AlreadySupervised, StillBeginning, read_status, stop_beginner, until_recorded
+from roadstead.engines.supervise.lock import beginner, lock_holder
+from roadstead.engines.supervise.lock import beginning as hold_beginning
 
 DEADLINE = 30
 PROGRAM = """
 import asyncio, os, sys
 from pathlib import Path
-from roadstead.engines.supervise.lock import data_lock
+from roadstead.engines.supervise import lock
 from roadstead.engines.supervise.process import boot_id, identify
 from roadstead.engines.supervise.record import Record, write_record
 
-async def main(data):
-    async with data_lock(data):
+async def main(data, name):
+    async with getattr(lock, name)(data):
         print("locked", flush=True)
         for line in sys.stdin:
             if line == "record\\n":
@@ -33,12 +36,12 @@ async def main(data):
     print("free", flush=True)
     sys.stdin.readline()
 
-asyncio.run(main(Path(sys.argv[1])))
+asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
 """
 
 
 class Beginning:
-    """Another process that has taken the lock."""
+    """Another process that has taken a lock."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -55,9 +58,10 @@ class Beginning:
 
 
 @asynccontextmanager
-async def beginning(data: Path) -> AsyncGenerator[Beginning]:
+async def beginning(data: Path, lock: str = "data_lock") -> AsyncGenerator[Beginning]:
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", PROGRAM, str(data), stdin=pipe, stdout=pipe)
+    program = (sys.executable, "-c", PROGRAM, str(data), lock)
+    process = await asyncio.create_subprocess_exec(*program, stdin=pipe, stdout=pipe)
     try:
         found = Beginning(process)
         await found.heard("locked")
@@ -76,7 +80,9 @@ async def test_it_is_waited_for_until_it_can_be_found(tmp_path: Path) -> None:
             await asyncio.wait_for(asyncio.shield(waiting), 0.2)
         await other.tell("record", "recorded")
         await asyncio.wait_for(waiting, DEADLINE)
-        assert read_status(tmp_path).supervisor == other.process.pid == lock_holder(tmp_path)
+        holder = lock_holder(tmp_path)
+        assert holder is not None
+        assert read_status(tmp_path).supervisor == other.process.pid == holder.pid
 
 
 async def test_one_that_does_not_come_to_it_is_named(tmp_path: Path) -> None:
@@ -106,3 +112,26 @@ async def test_one_that_was_killed_is_not_waited_for(tmp_path: Path) -> None:
 async def test_where_nothing_ever_ran_nothing_is_made(tmp_path: Path) -> None:
     await until_recorded(tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
+
+
+async def test_one_that_has_nothing_to_supervise_yet_is_told_to_end(tmp_path: Path) -> None:
+    assert not await stop_beginner(tmp_path, DEADLINE)
+    async with beginning(tmp_path, "beginning") as other:
+        assert lock_holder(tmp_path) is None, "it has not begun to supervise"
+        with pytest.raises(AlreadySupervised, match=f"in use by process {other.process.pid}"):
+            async with hold_beginning(tmp_path):
+                pass
+        assert await stop_beginner(tmp_path, DEADLINE)
+        assert await other.process.wait() == -signal.SIGTERM
+    assert beginner(tmp_path) is None
+    assert not await stop_beginner(tmp_path, DEADLINE)
+
+
+async def test_one_that_does_not_end_is_not_waited_for_without_end(tmp_path: Path) -> None:
+    async with beginning(tmp_path, "beginning") as other:
+        other.process.send_signal(signal.SIGSTOP)
+        stat = Path(f"/proc/{other.process.pid}/stat")
+        await reached(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it is stopped")
+        with pytest.raises(TimeoutError):
+            await stop_beginner(tmp_path, 0.1)
+        other.process.kill()
