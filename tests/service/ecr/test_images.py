@@ -17,7 +17,7 @@ from tests.service.registry.harness import (
 )
 
 from roadstead.gateway.models.loader import service_model
-from roadstead.services.ecr import errors
+from roadstead.services.ecr import errors, image_manifests
 from roadstead.services.ecr.api import activate_images
 
 WEB = {"repositoryName": "web"}
@@ -141,6 +141,22 @@ async def test_batch_get_image(web: Harness) -> None:
     only_docker = {"acceptedMediaTypes": ["application/vnd.docker.distribution.manifest.v2+json"]}
     answer = await web.api("BatchGetImage", {**WEB, "imageIds": ids[:1], **only_docker})
     assert [failure["failureCode"] for failure in answer["failures"]] == ["ImageNotFound"]
+
+
+async def test_batch_get_image_has_a_bound(web: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    await web.push_image("web", "v1")
+    size = len(await _manifest(web, "v1"))
+    for number in range(2, 5):
+        await web.api("PutImage", {**WEB, "imageManifest": await _manifest(web, "v1"), "imageTag": f"v{number}"})
+    asked = {**WEB, "imageIds": [{"imageTag": f"v{number}"} for number in range(1, 5)]}
+    monkeypatch.setattr(image_manifests, "MAX_ANSWER_BYTES", 4 * size)
+    assert len((await web.api("BatchGetImage", asked))["images"]) == 4
+    monkeypatch.setattr(image_manifests, "MAX_ANSWER_BYTES", 4 * size - 1)
+    before = await web.pulls.moments.flush()
+    assert before == 1
+    with pytest.raises(errors.LimitExceededException, match=f"more than {4 * size - 1} bytes"):
+        await web.api("BatchGetImage", asked)
+    assert await web.pulls.moments.flush() == 0, "nothing was pulled"
 
 
 async def test_put_image_retags_and_refuses_repeats(web: Harness) -> None:

@@ -11,6 +11,7 @@ from roadstead.services.ecr.content import (
     manifest_by_digest,
     manifest_by_tag,
 )
+from roadstead.services.ecr.errors import LimitExceededException
 from roadstead.services.ecr.guarded import guarded_repository
 from roadstead.services.ecr.image_ids import Failure, ImageId, read_image_id
 from roadstead.services.ecr.keys import RepositoryKey
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from types_boto3_ecr.type_defs import BatchGetImageRequestTypeDef, ImageTypeDef
 
 
+MAX_ANSWER_BYTES = 32 << 20
+"""Of manifests in one answer, which is made in memory; AWS does not say what its own bound is."""
+
 _Fetched = Mapping[ImageId, Failure | None]
 """What became of the images that an upstream was asked for: None where all is well."""
 
@@ -45,21 +49,25 @@ async def _fetched(outside: Outside, request: BatchGetImageRequestTypeDef) -> _F
         key = repository_key(ctx, request)
         if await rule_for(tx, key) is None:
             return {}
-        image_ids = [each for each in map(read_image_id, request["imageIds"]) if isinstance(each, ImageId)]
-        here = {image_id: await _manifest(tx, key, image_id) for image_id in image_ids}
+        cache = outside.component(PullThrough)
+        missing: list[ImageId] = []
+        stale: list[str] = []
+        for image_id in map(read_image_id, request["imageIds"]):
+            if isinstance(image_id, Failure):
+                continue
+            manifest = await _manifest(tx, key, image_id)
+            if manifest is None:
+                missing.append(image_id)
+            elif image_id.tag is not None and cache.is_stale(key, image_id.tag, manifest.checked_at):
+                stale.append(image_id.tag)
 
     async def allow(tx: Transaction, action: str) -> None:
         ctx = await outside.context(tx)
         await ctx.authorise(action, [await guarded_repository(tx, key, action)])
 
-    cache = outside.component(PullThrough)
-    fetched: dict[ImageId, Failure | None] = {}
-    for image_id, manifest in here.items():
-        if manifest is None:
-            fetched[image_id] = await _fetch(cache, key, image_id, allow)
-        elif image_id.tag is not None and cache.is_stale(key, image_id.tag, manifest.checked_at):
-            await cache.refresh(key, image_id.tag, allow)
-    return fetched
+    for tag in dict.fromkeys(stale):
+        await cache.refresh(key, tag, allow)
+    return {image_id: await _fetch(cache, key, image_id, allow) for image_id in dict.fromkeys(missing)}
 
 
 @operation("ecr:BatchGetImage", resources=repository_resource, before=_fetched, reads=True)
@@ -69,6 +77,8 @@ async def batch_get_image(ctx: Context, request: BatchGetImageRequestTypeDef) ->
     On AWS too the API fetches by pull through cache rules: a pull of a client is this call, its failures have the codes Upstream..., and
     UnableToGetUpstreamImageException is for rules whose secret is of no use (docs of the operation and of the exception). AWS does not say what a
     first pull is told while there is neither repository nor upstream: here it is that exception, not that the repository is missing.
+
+    Raises LimitExceededException for manifests of more than MAX_ANSWER_BYTES together.
     """
     key = repository_key(ctx, request)
     fetched = cast(_Fetched, ctx.prepared)
@@ -76,8 +86,9 @@ async def batch_get_image(ctx: Context, request: BatchGetImageRequestTypeDef) ->
     if failure is not None and await find_repository(ctx.tx, key) is None:
         raise UnableToGetUpstreamImageException.of(key, failure.reason)
     await require_repository(ctx.tx, key)
-    found: list[ImageTypeDef] = []
+    found: dict[ImageId, StoredManifest] = {}
     failures: list[Mapping[str, object]] = []
+    size = 0
     for image_id in map(read_image_id, request["imageIds"]):
         if isinstance(image_id, Failure):
             outcome = image_id
@@ -85,9 +96,18 @@ async def batch_get_image(ctx: Context, request: BatchGetImageRequestTypeDef) ->
             outcome = fetched.get(image_id) or await _get(ctx, key, image_id, request.get("acceptedMediaTypes"))
         if isinstance(outcome, Failure):
             failures.append(outcome.describe())
-        elif outcome not in found:
-            found.append(outcome)
-    return {"images": found, "failures": failures}
+            continue
+        identified, manifest = outcome
+        if identified not in found:
+            found[identified] = manifest
+            size += len(manifest.content)
+        if size > MAX_ANSWER_BYTES:
+            raise LimitExceededException(
+                f"The manifests of these images have more than {MAX_ANSWER_BYTES} bytes together. Ask for fewer at once."
+            )
+    for manifest in found.values():
+        ctx.component(PullRecorder).pulled(key, manifest.digest, ctx.principal.identity_arn)
+    return {"images": [_image(key, *each) for each in found.items()], "failures": failures}
 
 
 async def _fetch(cache: PullThrough, key: RepositoryKey, image_id: ImageId, allow: Allow) -> Failure | None:
@@ -107,7 +127,7 @@ async def _fetch(cache: PullThrough, key: RepositoryKey, image_id: ImageId, allo
 
 async def _get(
     ctx: Context, key: RepositoryKey, image_id: ImageId, accepted: Sequence[str] | None
-) -> ImageTypeDef | Failure:
+) -> tuple[ImageId, StoredManifest] | Failure:
     manifest = await _manifest(ctx.tx, key, image_id)
     if manifest is None:
         return await _missing(ctx.tx, key, image_id)
@@ -115,12 +135,14 @@ async def _get(
         return Failure.not_found(image_id)
     if image_id.digest not in (None, manifest.digest):
         return Failure.tag_mismatch(image_id)
-    ctx.component(PullRecorder).pulled(key, manifest.digest, ctx.principal.identity_arn)
-    identified = ImageId(manifest.digest, image_id.tag)
+    return ImageId(manifest.digest, image_id.tag), manifest
+
+
+def _image(key: RepositoryKey, image_id: ImageId, manifest: StoredManifest) -> ImageTypeDef:
     return {
         "registryId": key.account,
         "repositoryName": key.name,
-        "imageId": identified.describe(),
+        "imageId": image_id.describe(),
         "imageManifest": manifest.content.decode(),
         "imageManifestMediaType": manifest.media_type,
     }
