@@ -29,6 +29,8 @@ class Repeated(NamedTuple):
     file: int | None = None
     start: int = 0
     length: int = 0
+    path: str = ""
+    """Of the request, for whoever has to tell that the file could not be sent."""
 
 
 Again = Callable[[], Repeated | None]
@@ -54,7 +56,7 @@ def offer_again(scope: Scope, request: Request, response: Response, record: Call
     headers = [*response.headers, VERSION, (b"content-length", b"%d" % length)]
     head = b"".join(b"%b: %b\r\n" % header for header in headers) + b"x-amzn-requestid: "
     content = body if isinstance(body, bytes) and request.method != "HEAD" else b""
-    path = body.path if isinstance(body, FilePart) else None
+    path = body.path if isinstance(body, FilePart) and request.method != "HEAD" else None
 
     def again() -> Repeated | None:
         if not repeatable.holds():
@@ -68,6 +70,6 @@ def offer_again(scope: Scope, request: Request, response: Response, record: Call
         request_id = new_request_id()
         record(request_id)
         repeatable.given()
-        return Repeated((head, request_id.encode(), b"\r\n\r\n", content), file, start, length)
+        return Repeated((head, request_id.encode(), b"\r\n\r\n", content), file, start, length, request.path)
 
     keep(again)

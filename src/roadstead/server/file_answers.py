@@ -76,7 +76,8 @@ class FileSender:
             if self._flow.write_paused:
                 await self._flow.drain()
         finally:
-            self._transport.set_write_buffer_limits()
+            if not self._transport.is_closing():
+                self._transport.set_write_buffer_limits()
 
     async def _wait_for_room(self, socket: int) -> None:
         self._room = self._loop.create_future()

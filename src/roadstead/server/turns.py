@@ -32,7 +32,16 @@ async def take_turn(work: Callable[[Callable[[], bool]], T]) -> T:
     def goes_on() -> bool:
         return not stop.is_set() and time.monotonic() < ends
 
-    turn = asyncio.get_running_loop().run_in_executor(_threads, work, goes_on)
+    def unless_stopped() -> T:
+        if stop.is_set():
+            raise RuntimeError("nobody waits for this turn")
+        return work(goes_on)
+
+    try:
+        turn = asyncio.get_running_loop().run_in_executor(_threads, unless_stopped)
+    except RuntimeError:
+        stop.set()  # no thread could be started, but the turn is in the queue, and the caller's descriptors may be another's by then
+        raise
     try:
         return await asyncio.shield(turn)
     except asyncio.CancelledError:

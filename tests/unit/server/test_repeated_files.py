@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import struct
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import uvicorn
 from tests.support.waiting import reached
 
 from roadstead.registry.repeats import REPEAT, Repeated
+from roadstead.server import sending
 from roadstead.server.http import PatientHttpProtocol
 from roadstead.server.repeats import Repeats
 from roadstead.server.serving import HttpServer
@@ -53,6 +55,13 @@ class Served:
     def __init__(self, server: HttpServer, client: socket.socket) -> None:
         self.server = server
         self.client = client
+
+    @property
+    def protocol(self) -> PatientHttpProtocol:
+        """The server's end of the client's connection."""
+        (protocol,) = self.server.server_state.connections
+        assert isinstance(protocol, PatientHttpProtocol)
+        return protocol
 
     async def send(self, data: bytes) -> None:
         await asyncio.get_running_loop().sock_sendall(self.client, data)
@@ -192,6 +201,53 @@ async def test_a_connection_is_not_idle_while_it_sends(files: Files) -> None:
         await it.answer()
         await it.send(ASKED % 0)
         await reached(lambda: open_files(files.path) == 1)
-        (protocol,) = it.server.server_state.connections
-        protocol.timeout_keep_alive_handler()  # type: ignore[union-attr]
+        it.protocol.timeout_keep_alive_handler()
         assert await it.answer() == files.path.read_bytes()
+
+
+async def test_nothing_follows_half_an_answer_whatever_broke_it_off(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_thread(work: object) -> int:
+        raise RuntimeError("can't start new thread")
+
+    async with served(files) as it:
+        await it.send(ASKED % 0)
+        await it.answer()
+        monkeypatch.setattr(sending, "take_turn", no_thread)
+        await it.send(ASKED % 0)
+        received = b""
+        with contextlib.suppress(ConnectionError):
+            await it.send(ASKED % (SIZE - 1))
+            while piece := await asyncio.get_running_loop().sock_recv(it.client, 1 << 16):
+                received += piece
+        assert received.count(b"HTTP/1.1") <= 1
+        assert files.anew == 1
+        assert open_files(files.path) == 0
+
+
+async def test_a_task_that_is_cancelled_before_it_begins_leaves_no_file_open(files: Files) -> None:
+    async with served(files) as it:
+        await it.send(ASKED % 0)
+        await it.answer()
+        protocol = it.protocol
+        protocol.data_received(ASKED % 0)
+        for task in it.server.server_state.tasks:
+            task.cancel()
+        await reached(lambda: not it.server.server_state.tasks)
+        assert open_files(files.path) == 0
+        assert protocol.transport.is_closing()
+
+
+async def test_a_connection_that_is_reset_is_let_go(files: Files) -> None:
+    async with served(files) as it:
+        await it.send(ASKED % (SIZE - 1))
+        await it.answer()
+        await it.send(ASKED % (SIZE - 1))
+        await it.answer()
+        protocol = it.protocol
+        assert protocol.timeout_keep_alive_task is not None
+        it.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        it.client.close()
+        await reached(lambda: not it.server.server_state.connections)
+        assert protocol.timeout_keep_alive_task is None, "a timer would keep it for a minute more"

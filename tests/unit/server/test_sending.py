@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import struct
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,25 @@ async def test_one_who_leaves_ends_it_and_leaves_nothing_open(content: Path):
         client.close()
         assert isinstance(await asyncio.wait_for(files.ended.get(), STALL + 20), ClientGone)
     assert not [fd for fd in open_files() if str(content) == _target(fd)]
+
+
+async def test_a_reset_while_the_head_waits_is_a_client_that_left(content: Path):
+    files = Files(content)
+    files.announced = 1  # next to nothing but heads
+    async with asking(files, buffer=4096) as client:
+        answered = 0
+        while True:  # until an answer's head finds no room
+            await send(client, ASKED % 0)
+            try:
+                ended = await asyncio.wait_for(files.ended.get(), 0.5)
+            except TimeoutError:
+                break
+            assert ended is None
+            answered += 1
+        assert answered
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        assert isinstance(await asyncio.wait_for(files.ended.get(), 10), ClientGone)
 
 
 async def test_a_file_that_is_shorter_than_was_said_breaks_the_connection_off(content: Path):
