@@ -84,9 +84,8 @@ class FakeRuntime:
     async def renew_sandbox(self, task_id: str, prepare: object) -> None:
         assert task_id in self.tasks
 
-    async def start(self, container_id: str) -> int:
+    async def start(self, container_id: str) -> None:
         self._put(container_id, self.containers[container_id].task_id, ContainerState.RUNNING)
-        return 1
 
     async def stop(self, container_id: str, *, signal: int = 15, grace: float = 30) -> None:
         self.stopped.append((container_id, signal, grace))
@@ -116,6 +115,11 @@ class FakeRuntime:
 
     async def usage(self, task_id: str) -> TaskUsage:
         return TaskUsage(1, 1, 0)
+
+    async def watch_again(self, container_id: str) -> None:
+        if self.containers[container_id].state is ContainerState.STOPPED:
+            for queue in self._exits:
+                queue.put_nowait(self._exit(self.containers[container_id]))
 
     async def watch_exits(self) -> AsyncIterator[ContainerExit]:
         queue: asyncio.Queue[ContainerExit] = asyncio.Queue()

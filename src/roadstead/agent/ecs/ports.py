@@ -42,8 +42,8 @@ class ContainerRuntime(Protocol):
         """Before a start: make what the task's containers share anew where it may be broken; `prepare` completes its network."""
         ...
 
-    async def start(self, container_id: str) -> int:
-        """Start its process; returns the pid."""
+    async def start(self, container_id: str) -> None:
+        """Start its process."""
         ...
 
     async def stop(self, container_id: str, *, signal: int = 15, grace: float = 30) -> None:
@@ -72,6 +72,10 @@ class ContainerRuntime(Protocol):
 
     async def state(self, container_id: str) -> ContainerStatus:
         """One container; raises NotFound."""
+        ...
+
+    async def watch_again(self, container_id: str) -> None:
+        """Tell the end of a container that is there, once more if it was told."""
         ...
 
     def watch_exits(self) -> AsyncIterator[ContainerExit]:

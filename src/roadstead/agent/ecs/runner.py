@@ -54,7 +54,8 @@ class TaskRunner:
         self._cleaning: dict[str, asyncio.Task[None]] = {}
         self._monitors = Monitors(tools.runtime, tools.clock, self._health)
         self._ended: dict[str, asyncio.Event] = {}
-        self._early: dict[str, ContainerExit] = {}
+        self._early: set[str] = set()
+        """Containers of which an end was told while they were being started."""
         self._launches: dict[str, Launch] = {}
         try:
             self._launches = read_task(record.task)
@@ -80,7 +81,7 @@ class TaskRunner:
             self._clean(ended.id)
             return
         if container.state is ContainerState.CREATED and (Step.START, container.name) in self._work:
-            self._early[container.name] = ended
+            self._early.add(container.name)
             return
         if never_began(container.state, ended.exit_code, lost=ended.lost):
             self._make_again(container)
@@ -233,8 +234,10 @@ class TaskRunner:
                 container.health = HealthState(since=container.started_at)
                 self._apply(container, Event.STARTED)
                 self._tell()  # also when its end is already known: that it ran is told before
-                if (early := self._early.pop(name, None)) is not None:
-                    self.on_exit(early)
+                if name in self._early:
+                    self._early.discard(name)
+                    # It may be the end of an attempt that was broken off, whose container was made anew: a true one is told once more.
+                    await self._tools.runtime.watch_again(container.runtime_id)
             case Step.STOP:
                 await self._insist(lambda: self._stop(container))
             case _:

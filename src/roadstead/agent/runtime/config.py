@@ -19,6 +19,9 @@ SOCKET_PATH_LIMIT = 107
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
+SHIM_LOAD_SECONDS = 15
+"""How long a containerd that starts waits for a shim before it takes its container for lost: three times its own wont, for a busy machine."""
+
 DISABLED_PLUGINS = (
     "io.containerd.cri.v1.images",
     "io.containerd.cri.v1.runtime",
@@ -164,6 +167,9 @@ address = {_string(settings.ttrpc_socket)}
 
 [debug]
 level = "warn"
+
+[timeouts]
+"io.containerd.timeout.shim.load" = "{SHIM_LOAD_SECONDS}s"
 
 [plugins."io.containerd.transfer.v1.local"]
 config_path = {_string(settings.hosts_directory)}

@@ -32,7 +32,7 @@ from roadstead.agent.runtime.api import (
     types_pb2,
 )
 from roadstead.agent.runtime.cleanup import remove_bundle
-from roadstead.agent.runtime.client import LONG_CALL, SHORT_CALL, Client
+from roadstead.agent.runtime.client import LONG_CALL, Client
 from roadstead.agent.runtime.config import RuntimeSettings
 from roadstead.agent.runtime.errors import (
     AlreadyExists,
@@ -126,7 +126,13 @@ class Containers:
             parent=chain_id,
             labels={GC_ROOT: datetime.now(UTC).isoformat(timespec="seconds"), labels.OWNER: self._settings.tag},
         )
-        answer = await self._client.call(f"{SNAPSHOTS}/Prepare", request, snapshots_pb2.PrepareSnapshotResponse)
+        path = f"{SNAPSHOTS}/Prepare"
+        try:
+            answer = await self._client.call(path, request, snapshots_pb2.PrepareSnapshotResponse)
+        except AlreadyExists:
+            # An agent that was killed asked for it, and containerd did it only now.
+            await self.delete(container_id)
+            answer = await self._client.call(path, request, snapshots_pb2.PrepareSnapshotResponse)
         return list(answer.mounts)
 
     async def record(self, record: Record) -> None:
@@ -143,7 +149,11 @@ class Containers:
             snapshot_key=record.id if record.rootfs else "",
         )
         request = containers_pb2.CreateContainerRequest(container=container)
-        await self._client.call(f"{CONTAINERS}/Create", request, containers_pb2.CreateContainerResponse)
+        try:
+            await self._client.call(f"{CONTAINERS}/Create", request, containers_pb2.CreateContainerResponse)
+        except AlreadyExists:
+            await self._delete_record(record.id)  # as of a writable layer
+            await self._client.call(f"{CONTAINERS}/Create", request, containers_pb2.CreateContainerResponse)
 
     async def keep_end(self, record: Record) -> None:
         """Have containerd keep a shim whose process ended while containerd was away, and with it the exit code.
@@ -261,17 +271,20 @@ class Containers:
 
         containerd answers for the process when its shim has passed on all output.
         """
+        await self._delete_record(container_id)
+        with suppress(NotFound):
+            await self.remove_snapshot(container_id)
+        with suppress(NotFound):
+            end = sandboxes_pb2.StoreDeleteRequest(sandbox_id=container_id)
+            await self._client.call(f"{SANDBOXES}/Delete", end, sandboxes_pb2.StoreDeleteResponse)
+
+    async def _delete_record(self, container_id: str) -> None:
         with suppress(NotFound):
             await self._delete_task(container_id)
         with suppress(NotFound):
             await self._client.call(
                 f"{CONTAINERS}/Delete", containers_pb2.DeleteContainerRequest(id=container_id), Empty
             )
-        with suppress(NotFound):
-            await self.remove_snapshot(container_id)
-        with suppress(NotFound):
-            end = sandboxes_pb2.StoreDeleteRequest(sandbox_id=container_id)
-            await self._client.call(f"{SANDBOXES}/Delete", end, sandboxes_pb2.StoreDeleteResponse)
 
     async def _delete_task(self, container_id: str) -> None:
         request = tasks_pb2.DeleteTaskRequest(container_id=container_id)
@@ -346,14 +359,36 @@ class Containers:
         """
         records = await self.records()
         answer = await self._client.call(
-            f"{TASKS}/List", tasks_pb2.ListTasksRequest(), tasks_pb2.ListTasksResponse, SHORT_CALL
+            f"{TASKS}/List", tasks_pb2.ListTasksRequest(), tasks_pb2.ListTasksResponse, LONG_CALL
         )
         processes = {process.container_id or process.id: process for process in answer.tasks}
+        for name in records.keys() - processes.keys():  # the list leaves out whose shim does not answer in time
+            if (process := await self._process(name)) is not None:
+                processes[name] = process
         return [(self._status(name, marks, processes.get(name)), marks) for name, marks in records.items()]
 
     async def state_of(self, container_id: str) -> ContainerState | None:
         """What a container of ours, or a sandbox, does now; None where there is none."""
-        return next((status.state for status, _ in await self.statuses() if status.id == container_id), None)
+        try:
+            marks = await self.labels(container_id)
+        except NotFound:
+            return None
+        return self._status(container_id, marks, await self._process(container_id)).state
+
+    async def _process(self, container_id: str) -> task_types_pb2.Process | None:
+        """A container's first process; None where there is none. One whose shim gives no answer has not ended, as far as anybody knows.
+
+        Raises ContainerdUnavailable where it is not the shim that gives no answer.
+        """
+        request = tasks_pb2.GetRequest(container_id=container_id)
+        try:
+            return (await self._client.call(f"{TASKS}/Get", request, tasks_pb2.GetResponse)).process
+        except NotFound:
+            return None
+        except ContainerdUnavailable as error:
+            await self._client.version()
+            log.warning("a shim does not answer", container=container_id, reason=str(error))
+            return task_types_pb2.Process(id=container_id, status=task_types_pb2.RUNNING)
 
     def _status(self, name: str, marks: Mapping[str, str], process: task_types_pb2.Process | None) -> ContainerStatus:
         task_id, mine = marks.get(labels.TASK, ""), labels.of_the_user(marks)

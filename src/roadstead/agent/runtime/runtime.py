@@ -50,6 +50,13 @@ from roadstead.agent.runtime.spec import DeviceNode, Place, Unsuitable, oci_spec
 
 log = structlog.get_logger(__name__)
 
+_STARTED_BEFORE = (
+    "cannot start a running process",
+    "cannot start a stopped process",
+    "cannot start an already running container",
+    "cannot start a container that has stopped",
+)
+"""How runc's shim, and runc itself, refuse to start what runs, or ran."""
 _SIGTERM = 15
 _SIGKILL = 9
 
@@ -74,6 +81,8 @@ class Runtime:
         """Tasks without a limit on processor time yet: none of their containers ever started."""
         self._unmade: dict[str, ContainerSpec] = {}
         self._half_made: set[str] = set()
+        self._maybe_started: set[str] = set()
+        """Containers whose start was asked for and never answered."""
         self._accounts: dict[str, Accounts] = {}
 
     async def connect(self, within: float = 60) -> None:
@@ -182,8 +191,8 @@ class Runtime:
         else:
             await self._sandboxes.renew(task, prepare)
 
-    async def start(self, container_id: str) -> int:
-        """Run the container's program; its pid on this host. The task's network namespace is complete.
+    async def start(self, container_id: str) -> None:
+        """Run the container's program. The task's network namespace is complete. Safe to repeat where it raised ContainerdUnavailable.
 
         Raises CannotStartContainer, with gVisor all that `create` does.
         """
@@ -191,17 +200,25 @@ class Runtime:
         try:
             if (spec := self._unmade.get(container_id)) is not None:
                 await self._make_late(spec)
-            pid = await self._containers.start(container_id)
+            await self._containers.start(container_id)
         except ContainerdUnavailable:
             if container_id in self._unmade:
                 self._sandboxes.doubt(self._unmade[container_id].task_id)
+            else:
+                self._maybe_started.add(container_id)
             raise
         except ContainerdError as error:
-            raise CannotStartContainer(processes.explain(str(error))) from error
+            if not self._was_started(container_id, error):
+                raise CannotStartContainer(processes.explain(str(error))) from error
+            log.info("a container was started before", container=container_id, reason=str(error))
         self._forget_unmade(container_id)
         if (task := self._unlimited.pop(self._task_of.get(container_id, ""), None)) is not None:
             await asyncio.to_thread(self.cgroups.limit_cpu, task.id, task.cpu_units)
-        return pid
+
+    def _was_started(self, container_id: str, error: ContainerdError) -> bool:
+        """Whether a start is refused because an earlier one came into effect, whose answer this agent did not get, or one before it."""
+        lost = container_id in self._maybe_started or container_id not in self._task_of
+        return lost and any(words in str(error) for words in _STARTED_BEFORE)
 
     async def _make_late(self, spec: ContainerSpec) -> None:
         """Make a container that was only noted, unless an attempt that lost sight of containerd made it after all.
@@ -295,6 +312,11 @@ class Runtime:
         """Ends as they happen, and first those that happened before. One reader at a time."""
         return self._exits.ends()
 
+    async def watch_again(self, container_id: str) -> None:
+        """Wait for a container's end anew, which is told once more if it came already. Not for one that was removed."""
+        await self._exits.forget(container_id)
+        self._exits.expect(container_id)
+
     async def usage(self, task_id: str) -> TaskUsage:
         """What a task's containers use together."""
         return await asyncio.to_thread(self.cgroups.usage, task_id)
@@ -343,6 +365,7 @@ class Runtime:
     def _forget_unmade(self, name: str) -> None:
         self._unmade.pop(name, None)
         self._half_made.discard(name)
+        self._maybe_started.discard(name)
 
     def _place(self, spec: ContainerSpec, sandbox: str) -> Place:
         init = self.settings.engines.init

@@ -17,7 +17,7 @@ import structlog
 
 from roadstead.agent.runtime import labels, processes
 from roadstead.agent.runtime.cgroups import Cgroups
-from roadstead.agent.runtime.config import RuntimeSettings
+from roadstead.agent.runtime.config import SHIM_LOAD_SECONDS, RuntimeSettings
 from roadstead.agent.runtime.containers import Containers, Record
 from roadstead.agent.runtime.errors import (
     CannotCreateContainer,
@@ -31,10 +31,10 @@ from roadstead.agent.runtime.spec import Place, sandbox_spec
 
 log = structlog.get_logger(__name__)
 
-LEFTOVER_SECONDS = 20.0
+CONTAINERDS_SECONDS = 2.0 * SHIM_LOAD_SECONDS + 2
+"""How long a bundle is left to containerd, which waits twice before it gives up a shim that does not answer."""
+LEFTOVER_SECONDS = CONTAINERDS_SECONDS + 8
 """How long what is left of an earlier attempt is waited for."""
-CONTAINERDS_SECONDS = 12.0
-"""How long a bundle is left to containerd, which waits twice for five seconds before it gives up a shim that does not answer."""
 _RETRY = 0.1
 _GVISOR_STATE = "cannot lock container metadata file: container already exists"
 _STATE_IN_THE_WAY = ("container with given ID already exists", _GVISOR_STATE)

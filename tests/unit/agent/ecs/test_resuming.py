@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -43,6 +43,8 @@ class Runtime:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.at_start: Callable[[], object] = bool
+        self.at_watch: Callable[[], object] = bool
 
     async def ensure_image(self, reference: str, *_: object) -> Image:
         return Image(reference, "sha256:1", "sha256:1", "", ImageConfig(), 1)
@@ -55,9 +57,13 @@ class Runtime:
 
     async def renew_sandbox(self, *_: object) -> None: ...
 
-    async def start(self, container_id: str) -> int:
+    async def start(self, container_id: str) -> None:
         self.calls.append("start")
-        return 1
+        self.at_start()
+
+    async def watch_again(self, container_id: str) -> None:
+        self.calls.append("watch again")
+        self.at_watch()
 
     async def remove(self, container_id: str) -> None:
         self.calls.append("remove")
@@ -199,3 +205,21 @@ async def test_a_program_that_runs_is_left_alone(resumed: Resumed):
     resumed.run()
     await resumed.around.until("RUNNING")
     assert resumed.runtime.calls == ["sandbox"]
+
+
+async def test_the_end_of_an_attempt_that_was_broken_off_ends_nothing(resumed: Resumed):
+    resumed.find(ContainerState.CREATED)
+    resumed.runtime.at_start = lambda: resumed.end(START_BROKEN_OFF)
+    resumed.run()
+    await resumed.around.until("RUNNING")
+    assert resumed.runtime.calls == ["sandbox", "start", "watch again"]
+    assert resumed.container.state is states.ContainerState.RUNNING
+
+
+async def test_a_true_end_during_the_start_is_told_when_that_is_done(resumed: Resumed):
+    resumed.find(ContainerState.CREATED)
+    resumed.runtime.at_start = lambda: resumed.end(7)
+    resumed.runtime.at_watch = lambda: resumed.end(7)
+    resumed.run()
+    await resumed.around.until("RUNNING")
+    assert (await resumed.around.until("STOPPED")).containers[0].exit_code == 7
