@@ -62,6 +62,10 @@ KILL_SECONDS = 30.0
 _RETRY = 0.05
 _LAYER_OPTION = "lowerdir="
 
+_MUTE_AT_DELETION = "the shim of a container that is deleted does not answer: it was killed"
+_MUTE = task_types_pb2.Process(status=task_types_pb2.RUNNING)
+"""What is said of a process whose shim gives no answer."""
+
 _STATES = {
     task_types_pb2.CREATED: ContainerState.CREATED,
     task_types_pb2.RUNNING: ContainerState.RUNNING,
@@ -256,9 +260,13 @@ class Containers:
         marks = await self.labels(container_id)
         if marks.get(labels.ISOLATION) == Isolation.GVISOR.value:
             await asyncio.to_thread(kill_kernel, marks[labels.MEMORY_GROUP], self._settings.gvisor_state)
+        return await self._goes_with_its_shim(container_id, "a container outlived SIGKILL: its shim was killed")
+
+    async def _goes_with_its_shim(self, container_id: str, why: str) -> bool:
+        """Kill the container's shim; whether containerd took away what that left."""
         if not await asyncio.to_thread(kill_shim, container_id, self._settings.socket, self._settings.namespace):
             return False
-        log.warning("a container outlived SIGKILL: its shim was killed", container=container_id)
+        log.warning(why, container=container_id)
         deadline = time.monotonic() + KILL_SECONDS
         while await self.state_of(container_id) not in (None, ContainerState.STOPPED):
             if time.monotonic() > deadline:
@@ -288,6 +296,9 @@ class Containers:
 
     async def _delete_task(self, container_id: str) -> None:
         request = tasks_pb2.DeleteTaskRequest(container_id=container_id)
+        if await self._is_mute(container_id):
+            # As gVisor's is left by a containerd that was killed while it made a container: it would never answer this either.
+            await self._goes_with_its_shim(container_id, _MUTE_AT_DELETION)
         if await self._is_runc(container_id):
             with suppress(ContainerdError):
                 # For a process that was made and never run: runc's shim waits ten seconds for the end of its output otherwise.
@@ -299,6 +310,11 @@ class Containers:
                 await self._client.call(f"{TASKS}/Delete", request, tasks_pb2.DeleteResponse, LONG_CALL)
             except NotFound:
                 raise
+            except ContainerdUnavailable:
+                await self._client.version()
+                if not await self._goes_with_its_shim(container_id, _MUTE_AT_DELETION):
+                    raise
+                continue
             except ContainerdError:
                 # The engines refuse a process that runs, each in words of its own, and gVisor for a while after its sandbox died.
                 if time.monotonic() > deadline:
@@ -375,6 +391,13 @@ class Containers:
             return None
         return self._status(container_id, marks, await self._process(container_id)).state
 
+    async def _is_mute(self, container_id: str) -> bool:
+        """Whether a shim gives no answer, twice, each time for as long as containerd waits. Raises ContainerdUnavailable."""
+        for _ in range(2):
+            if await self._process(container_id) is not _MUTE:
+                return False
+        return True
+
     async def _process(self, container_id: str) -> task_types_pb2.Process | None:
         """A container's first process; None where there is none. One whose shim gives no answer has not ended, as far as anybody knows.
 
@@ -388,7 +411,7 @@ class Containers:
         except ContainerdUnavailable as error:
             await self._client.version()
             log.warning("a shim does not answer", container=container_id, reason=str(error))
-            return task_types_pb2.Process(id=container_id, status=task_types_pb2.RUNNING)
+            return _MUTE
 
     def _status(self, name: str, marks: Mapping[str, str], process: task_types_pb2.Process | None) -> ContainerStatus:
         task_id, mine = marks.get(labels.TASK, ""), labels.of_the_user(marks)

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from google.protobuf.empty_pb2 import Empty
 
+from roadstead.agent.runtime import containers as containers_module
 from roadstead.agent.runtime import labels
 from roadstead.agent.runtime.api import containers_pb2, snapshots_pb2, task_types_pb2, tasks_pb2
 from roadstead.agent.runtime.containers import Containers, Record
@@ -22,6 +23,7 @@ class Engine:
     def __init__(self) -> None:
         self.listed: list[task_types_pb2.Process] = []
         self.alone: task_types_pb2.Process | Exception = NotFound("a: not found")
+        self.deletion: Exception = NotFound("no process")
         self.away = False
         self.calls: list[str] = []
         self.there: set[str] = set()
@@ -47,7 +49,7 @@ class Engine:
                 self.there.add(name)
                 return snapshots_pb2.PrepareSnapshotResponse() if "Prepare" in name else Empty()
             case "Tasks/Delete":
-                raise NotFound("no process")
+                raise self.deletion
             case "Containers/Delete":
                 self.there.discard("Containers/Create")
             case "Snapshots/Remove":
@@ -63,6 +65,7 @@ class Engine:
 
 
 class Settings:
+    socket, namespace = "containerd.sock", "roadstead"
     snapshotter, tag = "overlayfs", "tag"
     runsc_config_file = "runsc.toml"
 
@@ -110,6 +113,40 @@ async def test_a_containerd_that_is_away_is_no_shim_that_does_not_answer(
         await containers.statuses()
     with pytest.raises(ContainerdUnavailable):
         await containers.state_of("a")
+
+
+async def test_a_shim_that_does_not_answer_is_killed_with_what_is_deleted(
+    engine: Engine, containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(container_id: str, *_: object) -> bool:
+        engine.alone = NotFound("its shim is gone")
+        engine.calls.append(f"killed {container_id}")
+        return True
+
+    monkeypatch.setattr(containers_module, "kill_shim", killed)
+    engine.alone = ContainerdUnavailable("context deadline exceeded")
+    await containers.delete("a")
+    assert engine.calls.index("killed a") < engine.calls.index("Tasks/Delete")
+    engine.calls.clear()
+    engine.alone = RUNS
+    await containers.delete("a")
+    assert "killed a" not in engine.calls
+
+
+async def test_a_deletion_that_never_ends_is_ended_with_its_shim(
+    engine: Engine, containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(container_id: str, *_: object) -> bool:
+        engine.alone = engine.deletion = NotFound("its shim is gone")
+        return True
+
+    monkeypatch.setattr(containers_module, "kill_shim", killed)
+    engine.alone, engine.deletion = RUNS, ContainerdUnavailable("context deadline exceeded")
+    await containers.delete("a")
+    assert "Containers/Delete" in engine.calls
+    engine.alone, engine.deletion, engine.away = RUNS, ContainerdUnavailable("connection refused"), True
+    with pytest.raises(ContainerdUnavailable):
+        await containers.delete("a")
 
 
 async def test_what_a_killed_agent_asked_for_late_is_taken_away(engine: Engine, containers: Containers) -> None:
