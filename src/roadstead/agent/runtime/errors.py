@@ -47,7 +47,7 @@ class PullDenied(CannotPullContainer):
 
 
 class RegistryUnreachable(CannotPullContainer):
-    """The registry did not answer, or answered 5xx. Trying again makes sense."""
+    """The registry did not answer, broke off, or answered 429 or 5xx. Trying again makes sense."""
 
 
 class CannotCreateContainer(RuntimeFault):

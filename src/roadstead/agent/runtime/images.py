@@ -35,6 +35,7 @@ from roadstead.agent.runtime.errors import (
     RegistryUnreachable,
 )
 from roadstead.agent.runtime.model import Image, PullProgress
+from roadstead.agent.runtime.pull_errors import is_passing
 from roadstead.agent.runtime.reference import InvalidReference, Reference
 from roadstead.agent.runtime.resolve import resolve
 
@@ -61,7 +62,7 @@ class Images:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def ensure(self, text: str, authorization: str | None, progress: OnProgress | None = None) -> Image:
-        """The image that `text` names now, present and unpacked. Raises CannotPullContainer and its kinds."""
+        """The image that `text` names now, present and unpacked. Raises CannotPullContainer and its kinds, and ContainerdUnavailable."""
         try:
             reference = Reference.parse(text)
         except InvalidReference as error:
@@ -158,10 +159,14 @@ class Images:
         try:
             await self._client.call(_TRANSFER, self._transfer(name, authorization), Empty, _PULL_TIMEOUT)
         except ContainerdUnavailable as error:
-            raise CannotPullContainer(f"failed to copy {reference}: {error}") from error
+            # Go counts a registry's silence among the passed deadlines, and so does containerd's status.
+            if not is_passing(str(error)):
+                raise
+            raise RegistryUnreachable(self._explain(reference, str(error))) from error
         except ContainerdError as error:
             await self._drop_spoiled(str(error))
-            raise CannotPullContainer(self._explain(reference, str(error))) from error
+            kind = RegistryUnreachable if is_passing(str(error)) else CannotPullContainer
+            raise kind(self._explain(reference, str(error))) from error
         finally:
             if watcher is not None:
                 watcher.cancel()
