@@ -32,6 +32,7 @@ from roadstead.agent.runtime.errors import (
     ContainerdError,
     ContainerdUnavailable,
     NotFound,
+    RegistryAway,
     RegistryUnreachable,
 )
 from roadstead.agent.runtime.model import Image, PullProgress
@@ -100,12 +101,16 @@ class Images:
         return removed
 
     async def _resolve(self, reference: Reference, authorization: str | None) -> str:
-        """The digest, from the first server that answers; raises CannotPullContainer and its kinds."""
-        *first, last = (self._settings.registry, *self._settings.mirrors)
-        for registry in first:
-            with suppress(RegistryUnreachable):
+        """The digest, from the first server that answers; raises CannotPullContainer and its kinds, RegistryAway when all are away."""
+        failed: RegistryUnreachable | None = None
+        for registry in (self._settings.registry, *self._settings.mirrors):
+            try:
                 return await resolve(registry, reference, authorization)
-        return await resolve(last, reference, authorization)
+            except RegistryUnreachable as error:
+                if failed is None or not isinstance(error, RegistryAway):
+                    failed = error
+        assert failed is not None
+        raise failed
 
     async def _present(self, name: str, text: str) -> Image | None:
         try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
+from tests.support.http_server import answering
+from tests.support.ports import free_port
 
 from roadstead.agent.runtime import images as images_module
 from roadstead.agent.runtime.client import Client, translate
@@ -16,6 +19,7 @@ from roadstead.agent.runtime.errors import (
     CannotPullContainer,
     ContainerdUnavailable,
     NotFound,
+    RegistryAway,
     RegistryUnreachable,
     RuntimeFault,
 )
@@ -124,3 +128,42 @@ async def test_a_containerd_that_dies_is_away(
 )
 async def test_a_refusal_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: Status, message: str) -> None:
     assert type(await pulled(monkeypatch, tmp_path, translate(GRPCError(status, message)))) is CannotPullContainer
+
+
+class Registry(BaseHTTPRequestHandler):
+    """Has nothing but trouble: its status, or no answer at all for 0."""
+
+    status = 0
+
+    def do_HEAD(self) -> None:
+        if self.status:
+            self.send_error(self.status)
+
+    do_GET = do_HEAD  # noqa: N815 - the name that http.server calls
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class Draining(Registry):
+    status = 503
+
+
+async def asked(tmp_path: Path, *registries: int) -> type[Exception]:
+    first, *others = (f"http://127.0.0.1:{port}" for port in registries)
+    engines = EnginePaths(*(Path("/e"),) * 3)
+    settings = RuntimeSettings(tmp_path / "data", Path("/run/s"), engines, first, mirrors=tuple(others))
+    with pytest.raises(CannotPullContainer) as caught:
+        await Images(cast(Client, None), settings).ensure("localhost:4566/web:1", None)
+    return type(caught.value)
+
+
+async def test_a_registry_is_away_when_none_of_its_servers_takes_the_connection(tmp_path: Path) -> None:
+    gone = free_port(), free_port()
+    assert await asked(tmp_path, gone[0]) is RegistryAway
+    assert await asked(tmp_path, *gone) is RegistryAway
+    with answering(Registry) as silent, answering(Draining) as draining:
+        assert await asked(tmp_path, silent) is RegistryUnreachable
+        for there in (silent, draining):
+            assert await asked(tmp_path, gone[0], there) is RegistryUnreachable
+            assert await asked(tmp_path, there, gone[0]) is RegistryUnreachable
