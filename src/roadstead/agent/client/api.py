@@ -118,6 +118,7 @@ class ApiClient:
         body = msgspec.json.encode(request)
         last: Exception | None = None
         attempt = unconnected = 0
+        gone = set[str]()
         try:
             async with asyncio.timeout(deadline) as limit:
                 while True:
@@ -142,11 +143,13 @@ class ApiClient:
                         last = error
                         self.away(endpoint)
                         if _is_unconnected(error):
+                            gone.add(endpoint)
+                            if patient and gone.issuperset(self._endpoints):
+                                limit.reschedule(asyncio.get_running_loop().time() + deadline)
                             await asyncio.sleep(min(self._backoff.delay(unconnected), UNCONNECTED))
                             unconnected += 1
-                            if patient:
-                                limit.reschedule(asyncio.get_running_loop().time() + deadline)
                             continue
+                    gone.clear()
                     await asyncio.sleep(self._backoff.delay(attempt))
                     attempt += 1
         except TimeoutError as error:

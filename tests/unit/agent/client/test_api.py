@@ -151,6 +151,17 @@ async def test_a_patient_call_outlives_its_deadline_while_nobody_listens_and_not
             assert peer.requests
 
 
+async def test_a_patient_call_waits_for_no_server_that_is_away_beside_one_that_answers_badly(peer: Peer):
+    peer.answers = [(503, b"{}")]
+    here, gone = f"http://127.0.0.1:{peer.port}", f"http://127.0.0.1:{free_port()}"
+    fast = Backoff(first=0.01, limit=0.02)
+    async with ApiClient(here, "us-east-1", Keys(), backoff=fast, others=(gone,)) as api:
+        with pytest.raises(ApiUnreachable):
+            async with asyncio.timeout(10):
+                await api.call("ecs", "DescribeTasks", {}, dict[str, Any], deadline=0.3, patient=True)
+    assert len(peer.requests) > 1
+
+
 async def test_an_answer_that_can_not_be_read(peer: Peer):
     peer.answers = [(200, b"[1]")]
     with pytest.raises(ApiRefused, match="SerializationException"):
