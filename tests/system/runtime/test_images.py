@@ -89,6 +89,30 @@ async def test_a_registry_in_trouble_is_told_from_one_that_refuses(bench: Any) -
         await bench.runtime.ensure_image(bench.registry.reference("web"), TOKEN)
 
 
+@pytest.mark.parametrize("trouble", ["503", "half a layer", "no answer"])
+async def test_a_registry_that_breaks_off_a_pull_is_asked_again(bench: Any, tmp_path: Path, trouble: str) -> None:
+    packed = pack(
+        tmp_path / "layout", ImageSpec(name="cut", files={"/trouble": trouble.encode()}, random_layers=(2 << 20,))
+    )
+    before = bench.registry.answer
+
+    def broken(path: str, authorization: str | None) -> tuple[int, dict[str, str], bytes]:
+        status, headers, body = before(path, authorization)
+        if "/blobs/" not in path or len(body) < 1 << 20:
+            return status, headers, body
+        if trouble == "503":
+            return 503, {}, b'{"errors":[{"code":"UNAVAILABLE","message":"draining"}]}'
+        if trouble == "half a layer":
+            return status, {**headers, "Content-Length": str(len(body)), "Connection": "close"}, body[: len(body) // 2]
+        raise BrokenPipeError("as if the server had died")
+
+    bench.registry.answer = broken
+    with pytest.raises(RegistryUnreachable, match=r"CannotPullContainerError: failed to copy"):
+        await bench.runtime.ensure_image(bench.registry.reference("cut"), TOKEN)
+    bench.registry.answer = before
+    assert (await bench.runtime.ensure_image(bench.registry.reference("cut"), TOKEN)).digest == packed.digest
+
+
 async def test_images_that_nothing_keeps_are_removed(bench: Any) -> None:
     repository = f"localhost:{bench.registry.port}/web"
     assert await bench.runtime.remove_unused_images({f"{repository}@{bench.image.digest}"}) == []

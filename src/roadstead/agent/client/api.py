@@ -14,7 +14,7 @@ from yarl import URL
 
 from roadstead.agent.client.credentials import CredentialSource
 from roadstead.agent.client.errors import ApiRefused, ApiUnreachable
-from roadstead.agent.client.retry import CALLS, Backoff, is_retryable
+from roadstead.agent.client.retry import CALLS, UNCONNECTED, Backoff, is_retryable
 from roadstead.agent.client.signing import signed_headers
 
 TARGETS: dict[str, str] = {
@@ -26,6 +26,7 @@ TARGETS: dict[str, str] = {
 """The `X-Amz-Target` prefix of each service that an agent calls."""
 
 _REACHABLE_POLL = 0.02
+_CONNECT_TIMEOUT = 10.0
 T = TypeVar("T")
 
 
@@ -54,7 +55,7 @@ class ApiClient:
         self._endpoints = deque(each.rstrip("/") for each in (endpoint, *others))
         self.region = region
         self.credentials = credentials
-        self._attempt_timeout = aiohttp.ClientTimeout(total=attempt_timeout)
+        self._attempt_timeout = aiohttp.ClientTimeout(total=attempt_timeout, sock_connect=_CONNECT_TIMEOUT)
         self._backoff = backoff
         self._session: aiohttp.ClientSession | None = None
 
@@ -106,17 +107,20 @@ class ApiClient:
         credentials: CredentialSource | None = None,
         region: str | None = None,
         deadline: float = 60.0,
+        patient: bool = False,
     ) -> T:
         """Call `service:operation` and decode the answer as `response`, whose unknown members are ignored.
 
-        Connection errors, 5xx and throttles are tried again with growing waits until `deadline` seconds have passed.
-        Raises ApiRefused, and ApiUnreachable when the deadline passes.
+        Connection errors, 5xx and throttles are tried again with growing waits until `deadline` seconds have passed; a server that can't
+        be connected to is soon tried again. For a `patient` call the time that no server is there doesn't count: the deadline is of
+        those that answer badly, as for an upstream that is away. Raises ApiRefused, and ApiUnreachable when the deadline passes.
         """
         body = msgspec.json.encode(request)
         last: Exception | None = None
-        attempt = 0
+        attempt = unconnected = 0
+        gone = set[str]()
         try:
-            async with asyncio.timeout(deadline):
+            async with asyncio.timeout(deadline) as limit:
                 while True:
                     endpoint = self.endpoint
                     try:
@@ -138,6 +142,14 @@ class ApiClient:
                     except (aiohttp.ClientError, OSError, TimeoutError) as error:
                         last = error
                         self.away(endpoint)
+                        if _is_unconnected(error):
+                            gone.add(endpoint)
+                            if patient and gone.issuperset(self._endpoints):
+                                limit.reschedule(asyncio.get_running_loop().time() + deadline)
+                            await asyncio.sleep(min(self._backoff.delay(unconnected), UNCONNECTED))
+                            unconnected += 1
+                            continue
+                    gone.clear()
                     await asyncio.sleep(self._backoff.delay(attempt))
                     attempt += 1
         except TimeoutError as error:
@@ -188,6 +200,13 @@ def _refusal(content: bytes, status: int) -> ApiRefused:
     except msgspec.MsgspecError:
         return ApiRefused("UnknownError", content[:200].decode(errors="replace"), status)
     return ApiRefused(body.type.rpartition("#")[2] or "UnknownError", body.message or body.Message or "", status)
+
+
+def _is_unconnected(error: Exception) -> bool:
+    """Whether nobody took the connection. One that broke later, or whose certificate is not to be trusted, is something else."""
+    return isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) and not isinstance(
+        error, aiohttp.ClientSSLError
+    )
 
 
 async def _accepts(url: URL) -> bool:

@@ -51,5 +51,27 @@ class Backoff:
 CALLS = Backoff(first=0.1, limit=20.0)
 """For calls of the API."""
 
+UNCONNECTED = 0.5
+"""Seconds that a call waits at most when no server took the connection: asking costs nothing, and the server comes back in a second or two."""
+
 LINKS = Backoff(first=0.25, limit=120.0, factor=1.5, jitter=0.2)
 """For the websockets, with the figures of Amazon's agent."""
+
+
+class Patience:
+    """Failures in a row, for which it lasts `limit` seconds; what fails so much later than the one before begins a new row."""
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._first = self._last = float("-inf")
+
+    def is_over(self, now: float) -> bool:
+        """Count a failure at `now`; whether the row is as long as it may be."""
+        if now - self._last > self._limit:
+            self._first = now
+        self._last = now
+        return now - self._first >= self._limit
+
+    def renew(self) -> None:
+        """Whatever failed before doesn't count."""
+        self._last = float("-inf")

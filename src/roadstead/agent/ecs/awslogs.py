@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
@@ -44,6 +44,10 @@ _OPTIONS = frozenset(
 _MODE = "non-blocking"
 """A container never waits for its output to be taken: the oldest of it goes when the spool is full."""
 _REJECTED = frozenset({"InvalidParameterException", "DataAlreadyAcceptedException"})
+_CREATE_PATIENCE = 120.0
+"""Seconds for a server, or the upstream behind it, that is there and can't make a stream; a server that is away is waited for."""
+_PUT_PATIENCE = 30.0
+"""Seconds for a batch, until the shipper's own waits."""
 _CLOSE_PATIENCE = 10.0
 """Seconds that the end of a container waits for its output to be taken; afterwards it is carried on beside."""
 
@@ -84,7 +88,7 @@ class AwsLogs:
         if launch.log_config.type == DRIVER:
             stream = self._stream(task, launch, runtime_id)
             try:
-                await stream.create()
+                await stream.create(patient=True)
             except (ApiError, MissingExecutionRole) as error:
                 raise OutputUnavailable(f"{_PREFIX}{error}") from error
             self._follow(runtime_id, stream)
@@ -201,17 +205,18 @@ class _Stream:
         self._name = name
         self._create_group = create_group
 
-    async def create(self) -> None:
-        """Make it unless it is there; raises ApiError and MissingExecutionRole."""
+    async def create(self, *, patient: bool = False) -> None:
+        """Make it unless it is there; raises ApiError and MissingExecutionRole. With `patient` a server that is away is waited for."""
+        names = {"logGroupName": self._group, "logStreamName": self._name}
         try:
-            await self._call("CreateLogStream", {"logGroupName": self._group, "logStreamName": self._name})
+            await self._call("CreateLogStream", names, patient=patient)
         except ApiRefused as error:
             if error.code == "ResourceAlreadyExistsException":
                 return
             if error.code != "ResourceNotFoundException" or not self._create_group:
                 raise
-            await self._make_group()
-            await self.create()
+            await self._make_group(patient=patient)
+            await self.create(patient=patient)
 
     async def put(self, batch: Sequence[LogEvent]) -> None:
         """Send one batch; a stream that someone deleted is made again."""
@@ -237,14 +242,14 @@ class _Stream:
         except MissingExecutionRole as error:
             raise PutRejected(str(error)) from error
 
-    async def _make_group(self) -> None:
+    async def _make_group(self, *, patient: bool) -> None:
         try:
-            await self._call("CreateLogGroup", {"logGroupName": self._group})
+            await self._call("CreateLogGroup", {"logGroupName": self._group}, patient=patient)
         except ApiRefused as error:
             if error.code != "ResourceAlreadyExistsException":
                 raise
 
-    async def _call(self, operation: str, request: dict[str, object]) -> None:
+    async def _call(self, operation: str, request: Mapping[str, object], *, patient: bool = False) -> None:
         await self._api.call(
             "logs",
             operation,
@@ -252,5 +257,6 @@ class _Stream:
             dict[str, object],
             credentials=self._credentials,
             region=self._region,
-            deadline=30,
+            deadline=_CREATE_PATIENCE if patient else _PUT_PATIENCE,
+            patient=patient,
         )

@@ -14,6 +14,8 @@ from roadstead.wire.task import Container, Task
 
 _RENEW_AFTER = 0.5
 """The part of a token's life after which it is asked for anew."""
+_PATIENCE = 120.0
+"""Seconds for a server that is there and can't give a token; one that is away is waited for."""
 
 
 class AuthorizationFailed(Exception):
@@ -82,7 +84,14 @@ class RegistryAuthenticator:
     async def _ask(self, source: CredentialSource, region: str, signer: str) -> _Token:
         try:
             answer = await self._api.call(
-                "ecr", "GetAuthorizationToken", {}, _Answer, credentials=source, region=region or None, deadline=30
+                "ecr",
+                "GetAuthorizationToken",
+                {},
+                _Answer,
+                credentials=source,
+                region=region or None,
+                deadline=_PATIENCE,
+                patient=True,
             )
         except ApiError as error:
             raise AuthorizationFailed(f"{_PREFIX}{error}") from error

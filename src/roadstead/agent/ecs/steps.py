@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
-from roadstead.agent.client.retry import Backoff
+from roadstead.agent.client.retry import UNCONNECTED, Backoff, Patience
 from roadstead.agent.ecs.files import TaskFiles
 from roadstead.agent.ecs.launch import Launch, container_spec, environment, isolation_of, runtime_id, task_spec
 from roadstead.agent.ecs.network import InterfaceTimeout, NetworkPlan, plan_network
@@ -27,6 +27,7 @@ from roadstead.agent.runtime.errors import (
     ContainerdUnavailable,
     NotFound,
     PullDenied,
+    RegistryAway,
     RegistryUnreachable,
     RuntimeFault,
 )
@@ -37,9 +38,9 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _AWAY = Backoff(first=0.1, limit=5.0)
-_REGISTRY_AWAY = Backoff(first=0.5, limit=10.0, jitter=0.2)
-_REGISTRY_ATTEMPTS = 6
-"""How often a registry that does not answer is asked again: about half a minute, for our own server may be restarting."""
+_REGISTRY_FAILS = Backoff(first=0.5, limit=10.0, jitter=0.2)
+_REGISTRY_PATIENCE = 120.0
+"""Seconds for a registry that is there and fails: one that others keep, behind ours, or ours with nothing behind it. Ours is waited for."""
 
 
 class StepFailed(Exception):
@@ -235,7 +236,8 @@ class Steps:
         return image
 
     async def _pull(self, container: Container) -> Image:
-        attempt = 0
+        patience = Patience(_REGISTRY_PATIENCE)
+        away, attempt = False, 0
         refused: str | None = None
         while True:
             header = await self._tools.registry.header(self._record.task, container, refused)
@@ -246,12 +248,18 @@ class Steps:
                 if await self._tools.registry.header(self._record.task, container, refused) == refused:
                     raise
                 continue
+            except RegistryAway as error:
+                if not away:
+                    log.info("the server is away", image=container.image, error=str(error))
+                patience.renew()
+                away, attempt = True, 0
+                await asyncio.sleep(UNCONNECTED)
             except RegistryUnreachable as error:
-                if attempt == _REGISTRY_ATTEMPTS:
+                if patience.is_over(asyncio.get_running_loop().time()):
                     raise
-                log.info("registry is away", image=container.image, error=str(error))
-            await asyncio.sleep(_REGISTRY_AWAY.delay(attempt))
-            attempt += 1
+                log.info("registry fails", image=container.image, error=str(error))
+                await asyncio.sleep(_REGISTRY_FAILS.delay(attempt))
+                away, attempt = False, attempt + 1
 
     async def _open_output(self, name: str) -> Output:
         try:

@@ -13,14 +13,18 @@ from pyroute2.netlink.exceptions import NetlinkError  # pyright: ignore[reportMi
 
 @contextlib.contextmanager
 def open_route() -> Generator[Any]:
-    """An rtnetlink socket of the calling thread's namespace; its calls raise NetlinkError with an errno as `code`."""
-    with IPRoute() as route:
-        yield cast(Any, route)
+    """An rtnetlink socket of the calling thread's namespace. What a call fails with leaves the block as an OSError."""
+    try:
+        with IPRoute() as route:
+            yield cast(Any, route)
+    except NetlinkError as error:
+        code = cast(int, error.code)  # pyright: ignore[reportUnknownMemberType]
+        raise OSError(code if code > 0 else errno.EINTR, f"netlink: {error}") from error
 
 
 @contextlib.contextmanager
 def tolerating(*codes: int) -> Generator[None]:
-    """Let pass the netlink errors of these errno codes: what was to be done is done already."""
+    """Let pass the netlink errors of these errno codes, inside of `open_route`: what was to be done is done already."""
     try:
         yield
     except NetlinkError as error:

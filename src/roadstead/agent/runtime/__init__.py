@@ -21,6 +21,7 @@ from roadstead.agent.runtime.errors import (
     ImageNotFound,
     NotFound,
     PullDenied,
+    RegistryAway,
     RegistryUnreachable,
     RuntimeFault,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "Output",
     "PullDenied",
     "PullProgress",
+    "RegistryAway",
     "RegistryUnreachable",
     "Runtime",
     "RuntimeFault",

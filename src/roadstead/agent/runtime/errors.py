@@ -47,7 +47,11 @@ class PullDenied(CannotPullContainer):
 
 
 class RegistryUnreachable(CannotPullContainer):
-    """The registry did not answer, or answered 5xx. Trying again makes sense."""
+    """The registry did not answer, broke off, or answered 429 or 5xx. Trying again makes sense."""
+
+
+class RegistryAway(RegistryUnreachable):
+    """Nobody took the connection to the registry, which is our own server: it is starting or restarting."""
 
 
 class CannotCreateContainer(RuntimeFault):

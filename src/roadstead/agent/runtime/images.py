@@ -32,9 +32,11 @@ from roadstead.agent.runtime.errors import (
     ContainerdError,
     ContainerdUnavailable,
     NotFound,
+    RegistryAway,
     RegistryUnreachable,
 )
 from roadstead.agent.runtime.model import Image, PullProgress
+from roadstead.agent.runtime.pull_errors import is_passing
 from roadstead.agent.runtime.reference import InvalidReference, Reference
 from roadstead.agent.runtime.resolve import resolve
 
@@ -61,7 +63,7 @@ class Images:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def ensure(self, text: str, authorization: str | None, progress: OnProgress | None = None) -> Image:
-        """The image that `text` names now, present and unpacked. Raises CannotPullContainer and its kinds."""
+        """The image that `text` names now, present and unpacked. Raises CannotPullContainer and its kinds, and ContainerdUnavailable."""
         try:
             reference = Reference.parse(text)
         except InvalidReference as error:
@@ -99,12 +101,16 @@ class Images:
         return removed
 
     async def _resolve(self, reference: Reference, authorization: str | None) -> str:
-        """The digest, from the first server that answers; raises CannotPullContainer and its kinds."""
-        *first, last = (self._settings.registry, *self._settings.mirrors)
-        for registry in first:
-            with suppress(RegistryUnreachable):
+        """The digest, from the first server that answers; raises CannotPullContainer and its kinds, RegistryAway when all are away."""
+        failed: RegistryUnreachable | None = None
+        for registry in (self._settings.registry, *self._settings.mirrors):
+            try:
                 return await resolve(registry, reference, authorization)
-        return await resolve(last, reference, authorization)
+            except RegistryUnreachable as error:
+                if failed is None or not isinstance(error, RegistryAway):
+                    failed = error
+        assert failed is not None
+        raise failed
 
     async def _present(self, name: str, text: str) -> Image | None:
         try:
@@ -158,10 +164,14 @@ class Images:
         try:
             await self._client.call(_TRANSFER, self._transfer(name, authorization), Empty, _PULL_TIMEOUT)
         except ContainerdUnavailable as error:
-            raise CannotPullContainer(f"failed to copy {reference}: {error}") from error
+            # Go counts a registry's silence among the passed deadlines, and so does containerd's status.
+            if not is_passing(str(error)):
+                raise
+            raise RegistryUnreachable(self._explain(reference, str(error))) from error
         except ContainerdError as error:
             await self._drop_spoiled(str(error))
-            raise CannotPullContainer(self._explain(reference, str(error))) from error
+            kind = RegistryUnreachable if is_passing(str(error)) else CannotPullContainer
+            raise kind(self._explain(reference, str(error))) from error
         finally:
             if watcher is not None:
                 watcher.cancel()

@@ -9,12 +9,19 @@ import asyncio
 import hashlib
 import http.client
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 from urllib.parse import quote, urlsplit
 
-from roadstead.agent.runtime.errors import CannotPullContainer, ImageNotFound, PullDenied, RegistryUnreachable
+from roadstead.agent.runtime.errors import (
+    CannotPullContainer,
+    ImageNotFound,
+    PullDenied,
+    RegistryAway,
+    RegistryUnreachable,
+)
 from roadstead.agent.runtime.reference import Reference
 
 MANIFEST_TYPES = (
@@ -78,7 +85,7 @@ def judge(reference: Reference, answer: RegistryAnswer) -> CannotPullContainer |
 async def resolve(registry: str, reference: Reference, authorization: str | None) -> str:
     """The digest that `reference` names now in the registry at URL `registry`.
 
-    `authorization` is the whole header's value. Raises ImageNotFound, PullDenied, RegistryUnreachable or CannotPullContainer.
+    `authorization` is the whole header's value. Raises CannotPullContainer and its kinds.
     """
     answer = await asyncio.to_thread(_ask, registry, reference, authorization)
     if (error := judge(reference, answer)) is not None:
@@ -97,6 +104,7 @@ def _ask(registry: str, reference: Reference, authorization: str | None) -> Regi
     kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
     connection = kind(url.hostname or "", url.port, timeout=_TIMEOUT)
     try:
+        _connect(connection, f"failed to resolve ref {reference}: {registry}")
         answer = _request(connection, "HEAD", target, headers)
         if answer.status == 200 and answer.digest:
             return answer
@@ -107,6 +115,16 @@ def _ask(registry: str, reference: Reference, authorization: str | None) -> Regi
         ) from error
     finally:
         connection.close()
+
+
+def _connect(connection: http.client.HTTPConnection, what: str) -> None:
+    """Connect, so that a registry that is away is told from one that fails. A certificate that is not to be trusted passes as it is."""
+    try:
+        connection.connect()
+    except ssl.SSLError:
+        raise
+    except OSError as error:
+        raise RegistryAway(f"{what}: {error or type(error).__name__}") from error
 
 
 def _request(

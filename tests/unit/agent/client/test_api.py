@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from aiohttp import web
+from tests.support.ports import free_port
+from tests.support.waiting import reached
 
 from roadstead.agent.client import ApiClient, ApiRefused, ApiUnreachable, Credentials, FileCredentials, FixedCredentials
-from roadstead.agent.client.retry import LINKS, Backoff, is_retryable
+from roadstead.agent.client.retry import LINKS, Backoff, Patience, is_retryable
 
 
 @dataclass
@@ -29,16 +33,33 @@ class Peer:
         return web.Response(status=status, body=body)
 
 
+@contextlib.asynccontextmanager
+async def listening(peer: Peer) -> AsyncGenerator[None]:
+    runner = web.ServerRunner(web.Server(peer.handle))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", peer.port)
+    await site.start()
+    peer.port = runner.addresses[0][1]
+    yield
+    await runner.cleanup()
+
+
 @pytest.fixture
 async def peer() -> AsyncIterator[Peer]:
     made = Peer()
-    runner = web.ServerRunner(web.Server(made.handle))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    made.port = runner.addresses[0][1]
-    yield made
-    await runner.cleanup()
+    async with listening(made):
+        yield made
+
+
+@dataclass
+class Keys:
+    """Counts how often a request was signed with them."""
+
+    used: int = 0
+
+    def current(self) -> Credentials:
+        self.used += 1
+        return Credentials("AKIA", "secret", "token")
 
 
 def client(peer: Peer) -> ApiClient:
@@ -97,6 +118,50 @@ async def test_nobody_listens():
         await ask(Peer(port=1), deadline=0.1)
 
 
+async def test_who_does_not_listen_is_soon_asked_again():
+    peer, keys = Peer([(200, b"{}")], port=free_port()), Keys()
+    slow = Backoff(first=60.0, limit=60.0, jitter=0.0)
+    async with ApiClient(f"http://127.0.0.1:{peer.port}", "us-east-1", keys, backoff=slow) as api:
+        call = asyncio.create_task(api.call("ecs", "DescribeTasks", {}, dict[str, Any], deadline=20))
+        await reached(lambda: keys.used, "the first attempt")
+        async with listening(peer):
+            assert await call == {}
+
+
+async def test_a_server_that_answers_badly_is_given_the_time_that_the_backoff_says(peer: Peer):
+    peer.answers = [(500, b"{}")]
+    slow = Backoff(first=60.0, limit=60.0, jitter=0.0)
+    async with ApiClient(f"http://127.0.0.1:{peer.port}", "us-east-1", Keys(), backoff=slow) as api:
+        with pytest.raises(ApiUnreachable):
+            await api.call("ecs", "DescribeTasks", {}, dict[str, Any], deadline=0.7)
+    assert len(peer.requests) == 1
+
+
+async def test_a_patient_call_outlives_its_deadline_while_nobody_listens_and_not_when_somebody_does():
+    peer = Peer([(500, b"{}")], port=free_port())
+    loop = asyncio.get_running_loop()
+    async with client(peer) as api:
+        call = asyncio.create_task(api.call("ecs", "DescribeTasks", {}, dict[str, Any], deadline=0.2, patient=True))
+        begun = loop.time()
+        await reached(lambda: loop.time() > begun + 0.5, "more than twice the deadline")
+        assert not call.done()
+        async with listening(peer):
+            with pytest.raises(ApiUnreachable, match=r"no answer in 0\.2 s"):
+                await call
+            assert peer.requests
+
+
+async def test_a_patient_call_waits_for_no_server_that_is_away_beside_one_that_answers_badly(peer: Peer):
+    peer.answers = [(503, b"{}")]
+    here, gone = f"http://127.0.0.1:{peer.port}", f"http://127.0.0.1:{free_port()}"
+    fast = Backoff(first=0.01, limit=0.02)
+    async with ApiClient(here, "us-east-1", Keys(), backoff=fast, others=(gone,)) as api:
+        with pytest.raises(ApiUnreachable):
+            async with asyncio.timeout(10):
+                await api.call("ecs", "DescribeTasks", {}, dict[str, Any], deadline=0.3, patient=True)
+    assert len(peer.requests) > 1
+
+
 async def test_an_answer_that_can_not_be_read(peer: Peer):
     peer.answers = [(200, b"[1]")]
     with pytest.raises(ApiRefused, match="SerializationException"):
@@ -129,6 +194,17 @@ def test_waits_grow_to_their_limit():
     assert waits[-1] == 120.0
     assert waits == sorted(waits)
     assert LINKS.delay(0, lambda: 1.0) == pytest.approx(0.2)
+
+
+def test_patience_is_for_failures_in_a_row():
+    patience = Patience(120.0)
+    assert not any(patience.is_over(now) for now in (0.0, 60.0, 119.0))
+    assert patience.is_over(120.0)
+    patience.renew()
+    assert not patience.is_over(121.0)
+    assert not patience.is_over(1000.0), "of another row"
+    assert not patience.is_over(1119.0)
+    assert patience.is_over(1120.0)
 
 
 def test_retryable():

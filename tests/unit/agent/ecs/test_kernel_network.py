@@ -98,6 +98,21 @@ async def test_an_interface_that_never_comes_runs_into_the_deadline(pool: Path, 
         await networks.free(ONE, "169.254.172.2")
 
 
+async def test_what_the_kernel_refuses_is_an_error_of_the_system(pool: Path, tmp_path: Path):
+    async with InterfaceWatch(pool) as watch:
+        networks = KernelNetworks(tmp_path / "tasks", pool, watch, 10.0)
+        await networks.open(ONE)
+
+        def take_its_name() -> None:
+            with open_route() as route:
+                route.link("add", ifname="eth0", kind="bridge")
+
+        in_namespace(networks.path(ONE), take_its_name)
+        add_eni(pool)
+        with pytest.raises(FileExistsError, match="netlink: "):
+            await networks.make(ONE, "169.254.172.2", PLAN)
+
+
 async def test_tasks_reach_the_endpoint_but_not_each_other_nor_under_anothers_address(pool: Path, tmp_path: Path):
     plan = NetworkPlan((), (), (), "h")
     async with InterfaceWatch(pool) as watch:
