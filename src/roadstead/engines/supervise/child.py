@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from signal import SIGKILL
 
-from roadstead.engines.supervise.checks import NotReady
+from roadstead.engines.supervise.checks import NotReady, always_ready
 from roadstead.engines.supervise.lifecycle import ALIVE, CHECKED, Action, Event, State, step
 from roadstead.engines.supervise.process import Gate, Handle, ProcessIdentity, hold, spawn
 from roadstead.engines.supervise.record import ChildRecord
@@ -241,9 +241,12 @@ class Child:
             await asyncio.sleep(self.spec.check_every if self._state is State.READY else _POLL_UNTIL_READY)
 
     async def _passes(self) -> bool:
+        check, health = self.spec.check, self.spec.health or always_ready
+        if self._state is State.READY and self.spec.health is not None:
+            check = always_ready
         try:
             async with asyncio.timeout(self.spec.check_timeout):
-                passed = await self.spec.check()
+                passed = await check() and await health()
             self._complaint = "" if passed else "the answer was no"
         except TimeoutError:
             passed, self._complaint = False, f"no answer within {self.spec.check_timeout:g} s"

@@ -134,6 +134,36 @@ async def test_replaces_what_no_longer_answers(data: Path) -> None:
     await supervisor.stop()
 
 
+async def test_what_is_ready_is_asked_for_its_own_health(data: Path) -> None:
+    asked = {"check": 0, "health": 0}
+    ready, healthy = True, True
+
+    async def check() -> bool:
+        asked["check"] += 1
+        return ready
+
+    async def health() -> bool:
+        asked["health"] += 1
+        return healthy
+
+    supervisor = Supervisor(data, [spec("a", check=check, health=health, check_every=0.01)])
+    await supervisor.start()
+    ready, first, before = False, pid(supervisor, "a"), dict(asked)
+    await reached(lambda: asked["health"] > before["health"] + 2 * spec("a").tolerated, seconds=DEADLINE)
+    assert asked["check"] == before["check"]
+    assert pid(supervisor, "a") == first
+    ready, healthy = True, False
+    await reached(lambda: child(supervisor, "a").restarts == 1, seconds=DEADLINE)
+    healthy = True
+    await reached(lambda: child(supervisor, "a").state is State.READY, seconds=DEADLINE)
+    await supervisor.stop()
+
+
+async def test_what_is_not_healthy_does_not_get_ready(data: Path) -> None:
+    with pytest.raises(ProcessFailed, match=r"not ready within 0.1 s: the answer was no"):
+        await Supervisor(data, [spec("a", health=never, ready_within=0.1)]).start()
+
+
 async def test_a_process_that_never_gets_ready_is_an_error_with_its_last_words(data: Path) -> None:
     bad = spec("bad", "import sys; sys.exit('no such option: x')", check=never)
     supervisor = Supervisor(data, [spec("good"), bad])
