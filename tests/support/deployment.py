@@ -112,8 +112,9 @@ class LiveDeployment:
         service: str,
         keys: tuple[str, str] | tuple[str, str, str] | None = None,
         region: str = "us-east-1",
+        retries: int = 1,
     ) -> HostClient:
-        """A boto3 client as the administrator, or with other keys (and session token)."""
+        """A boto3 client as the administrator, or with other keys (and session token); it pauses up to a second before a retry."""
         stored = json.loads((self.data / "credentials.json").read_text())
         key, secret, *token = keys or (stored["accessKeyId"], stored["secretAccessKey"])
         made: Any = boto3.client(  # type: ignore[call-overload]
@@ -123,7 +124,7 @@ class LiveDeployment:
             aws_access_key_id=key,
             aws_secret_access_key=secret,
             aws_session_token=token[0] if token else None,
-            config=Config(retries={"max_attempts": 1}, read_timeout=30, connect_timeout=5),
+            config=Config(retries={"max_attempts": retries}, read_timeout=30, connect_timeout=5),
         )
         return HostClient(self.host, made)
 

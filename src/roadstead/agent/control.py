@@ -1,6 +1,7 @@
-"""The agent's control socket: how `roadstead down` asks it to stop every task and free everything before it ends.
+"""The agent's control socket: how `roadstead down` asks it to stop every task and free everything before it ends, and `up` whether it works.
 
-One request a connection, one line each way: `drain` is answered `drained` when nothing is left, or `failed: reason`.
+One request a connection, one line each way: `drain` is answered `drained` when nothing is left, or `failed: reason`; `health` is answered
+`healthy` by an agent that has met containerd and whose loop turns, connected to a server or not.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import structlog
 _log = structlog.get_logger("agent.control")
 _DRAIN = b"drain\n"
 _DRAINED = b"drained\n"
+_HEALTH = b"health\n"
+_HEALTHY = b"healthy\n"
 _POLL_SECONDS = 0.05
 
 
@@ -24,24 +27,30 @@ class DrainFailed(Exception):
 
 @contextlib.asynccontextmanager
 async def control_socket(path: Path, drain: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
-    """Serve drain requests on a Unix socket of mode 0600 while the context lasts."""
+    """Serve requests on a Unix socket of mode 0600 while the context lasts."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            if await reader.readline() != _DRAIN:
-                writer.write(b"failed: unknown request\n")
+            request = await reader.readline()
+            if request == _HEALTH:
+                writer.write(_HEALTHY)
+            elif request == _DRAIN:
+                writer.write(await drained())
             else:
-                try:
-                    await drain()
-                    writer.write(_DRAINED)
-                except Exception as error:  # noqa: BLE001 - told to whoever asked, and logged
-                    _log.exception("drain failed")
-                    writer.write(f"failed: {error}".replace("\n", " ").encode() + b"\n")
+                writer.write(b"failed: unknown request\n")
             await writer.drain()
         except ConnectionError as error:
             _log.warning("control connection broke", error=str(error))
         finally:
             writer.close()
+
+    async def drained() -> bytes:
+        try:
+            await drain()
+        except Exception as error:  # noqa: BLE001 - told to whoever asked, and logged
+            _log.exception("drain failed")
+            return f"failed: {error}".replace("\n", " ").encode() + b"\n"
+        return _DRAINED
 
     path.unlink(missing_ok=True)
     server = await asyncio.start_unix_server(answer, path)
@@ -63,7 +72,7 @@ async def request_drain(path: Path, *, patience: float) -> None:
     heard = loop.time()
     while True:
         try:
-            answer = await _ask(path)
+            answer = await _ask(path, _DRAIN)
             heard = loop.time()
         except OSError as error:
             answer = b""
@@ -76,11 +85,16 @@ async def request_drain(path: Path, *, patience: float) -> None:
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _ask(path: Path) -> bytes:
+async def answers(path: Path) -> bool:
+    """Whether the agent says that it is healthy; raises OSError where none listens."""
+    return await _ask(path, _HEALTH) == _HEALTHY
+
+
+async def _ask(path: Path, request: bytes) -> bytes:
     """The agent's answer, without its newline when the agent ended before it was done; raises OSError."""
     reader, writer = await asyncio.open_unix_connection(path)
     try:
-        writer.write(_DRAIN)
+        writer.write(request)
         await writer.drain()
         return await reader.readline()
     finally:

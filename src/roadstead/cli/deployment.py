@@ -97,6 +97,7 @@ async def recover(data: Path, config: Config) -> None:
     with view:
         for wanted in attempts:
             supervisor = await _supervisor(data, wanted, settings, view)
+            supervisor.lose_patience()
             try:
                 await supervisor.start()
             except ProcessFailed as error:
@@ -161,6 +162,8 @@ async def _start(supervisor: Supervisor, settings: RuntimeSettings, stop: asynci
             await asyncio.wait((starting,))
             if starting.cancelled():
                 return False
+        if not starting.done():
+            supervisor.lose_patience()
         await starting
         return True
     finally:

@@ -6,15 +6,18 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from roadstead import __version__
+from roadstead.agent.control import answers
 from roadstead.agent.ecs.logs.bound import guard_argv
 from roadstead.agent.runtime.config import EnginePaths, RuntimeSettings
 from roadstead.cli import settings_file
+from roadstead.cli.answers import api_answers, pool_takes_tasks
 from roadstead.cli.settings import Config, agent_socket, run_directory
 from roadstead.engines.cache import InstalledEngine
-from roadstead.engines.supervise import HttpCheck, ProcessSpec, UnixSocketCheck
+from roadstead.engines.supervise import ProcessSpec, UnixSocketCheck
 from roadstead.kernel.ids import directory_tag
 
 ENGINES = ("containerd", "runc", "nftables", "pause")
@@ -50,12 +53,10 @@ def runtime_settings(data: Path, config: Config, engines: Mapping[str, Installed
 def specs(data: Path, config: Config, settings: RuntimeSettings) -> list[ProcessSpec]:
     """The processes, in the order of their needs.
 
-    The guard bounds the output of containers while no agent runs. The agent is ready when the Fargate pool takes tasks.
+    The guard bounds the output of containers while no agent runs. The agent is ready when the Fargate pool takes tasks; from then on
+    it is asked itself: it stays when the server is away, and connects again.
     """
     program = (sys.executable, "-m", "roadstead")
-    ours = f'"instance":"{directory_tag(str(data))}"'
-    api = HttpCheck("/_roadstead/health", host=config.host, port=config.port, holds=ours)
-    pool = HttpCheck("/_roadstead/ready", host=config.host, port=config.port, holds=ours)
     return [
         ProcessSpec(
             name=CONTAINERD,
@@ -69,7 +70,7 @@ def specs(data: Path, config: Config, settings: RuntimeSettings) -> list[Process
             name=SERVER,
             argv=(*program, "server", "--data", str(data)),
             revision=f"{__version__} {config} {settings_file.revision(data, config)}",
-            check=api,
+            check=api_answers(data, config),
             ready_within=30.0,
             stop_timeout=15.0,
         ),
@@ -79,7 +80,8 @@ def specs(data: Path, config: Config, settings: RuntimeSettings) -> list[Process
             revision=f"{__version__} {config}",
             depends_on=(CONTAINERD, SERVER),
             patient=True,
-            check=pool,
+            check=pool_takes_tasks(data, config),
+            health=partial(answers, agent_socket(data)),
             ready_within=60.0,
             stop_timeout=15.0,
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
@@ -14,6 +15,8 @@ from tests.support.deployment import LiveDeployment, web_image
 from tests.support.namespaces import played_host
 from tests.support.waiting import until
 from tests.system.crashes.victims import Patient
+
+UNTIL_TOLD = "httpd -p 80 -h /www; trap 'echo last words; exit 7' TERM; while true; do sleep 0.1; done"
 
 
 @pytest.fixture
@@ -39,8 +42,10 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path):
             patient.define_all()
             arn = patient.run("web")
             page = deployment.serving(arn)
-            brief = patient.run("brief")
-            brief_page = deployment.serving(brief)
+            ending = [{"name": "main", "command": ["sh", "-c", UNTIL_TOLD]}]
+            deployment.define("until-told", patient.image, patient.role, ending)
+            told = patient.run("until-told")
+            told_page = deployment.serving(told)
             processes = patient.processes()
             big = web_image(tmp_path / "big", name="big", random_layers=(8 << 20,))
             filler = small_disk / "filler"
@@ -51,14 +56,15 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path):
             assert "Traceback" not in str(refused.value)
             acknowledged, refusals = _make_clusters(deployment)
             assert set(refusals) <= {503}
-            assert patient.answers(brief_page), "the brief task ended too early to prove anything"
-            until(lambda: not patient.answers(brief_page), "the end of a program while the disk is full", 30)
+            assert patient.answers(told_page)
+            os.kill(_program(deployment), signal.SIGTERM)
+            until(lambda: not patient.answers(told_page), "the end of a program while the disk is full")
             assert deployment.task(arn)["lastStatus"] == "RUNNING"
             filler.unlink()
             until(lambda: _pushed(deployment, big), "a push with space again")
             listed = {name.rpartition("/")[2] for name in deployment.client("ecs").list_clusters()["clusterArns"]}
             assert {name for name in listed if name.startswith("c-")} == acknowledged
-            ended = patient.ended(brief)
+            ended = patient.ended(told)
             assert (ended["containers"][0]["exitCode"], ended["stopCode"]) == (7, "EssentialContainerExited")
             second = patient.run("web")
             assert patient.answers(deployment.serving(second))
@@ -69,9 +75,19 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path):
         assert deployment.leftovers() == []
 
 
+def _program(deployment: LiveDeployment) -> int:
+    """The process of the task that runs until it is told."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            command, groups = (process / "cmdline").read_text(), (process / "cgroup").read_text()
+            if UNTIL_TOLD in command and f"/roadstead-{deployment.tag}/" in groups:
+                return int(process.name)
+    raise AssertionError("its process is not there")
+
+
 def _make_clusters(deployment: LiveDeployment) -> tuple[set[str], list[int]]:
     """Make clusters, as far as a full disk has room for them; those that were acknowledged, and with what the others were refused."""
-    ecs, made, refused = deployment.client("ecs"), set[str](), list[int]()
+    ecs, made, refused = deployment.client("ecs", retries=0), set[str](), list[int]()
     for number in range(30):
         try:
             ecs.create_cluster(clusterName=f"c-{number}")

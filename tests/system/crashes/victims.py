@@ -37,8 +37,9 @@ class Patient:
 
     def define_all(self) -> None:
         """Register the task definitions."""
-        for family, command in (("ticker", TICKER), ("brief", BRIEF), ("web", WEB)):
-            main = {"name": "main", "command": ["sh", "-c", command], "stopTimeout": 2}
+        # `web` ends when it is asked to, and may be slow; the others' shell ignores it and has to be killed.
+        for family, command, patience in (("ticker", TICKER, 2), ("brief", BRIEF, 2), ("web", WEB, 20)):
+            main = {"name": "main", "command": ["sh", "-c", command], "stopTimeout": patience}
             self.deployment.define(family, self.image, self.role, [main])
 
     def record(self) -> Record:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import tempfile
-import time
 import urllib.request
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -20,7 +19,8 @@ from tests.support.waiting import until
 
 pytestmark = [pytest.mark.system, pytest.mark.postgres]
 PEER_PORT = 4567
-PROMPT_SECONDS = 15.0
+FIRST_SECONDS = 60.0
+"""The first pull and start. How promptly a task of either server gets to the agent is asked in test_agent."""
 
 
 @dataclass
@@ -79,10 +79,8 @@ def test_containers_and_their_agent_outlive_a_server(both: Both, tmp_path: Path)
     a, b = both.a, both.b
     image = a.push(web_image(tmp_path / "web"), "web", "web")
     a.define("web", image, a.role("exec"))
-    began = time.monotonic()
     first = b.run_task("web")
-    task = b.wait_for(first, "RUNNING")
-    assert time.monotonic() - began < PROMPT_SECONDS
+    task = b.wait_for(first, "RUNNING", FIRST_SECONDS)
     page = b.fetch(b.serving(first))
     supervisor = a.pid("supervisor")
     os.kill(supervisor, signal.SIGSTOP)  # or it would start the server again at once

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator
+from collections.abc import Coroutine, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -31,6 +31,7 @@ from roadstead.agent.runtime.errors import (
 )
 
 Answer = TypeVar("Answer", bound=Message)
+Result = TypeVar("Result")
 
 SHORT_CALL = 10.0
 """Seconds for a call that touches metadata only."""
@@ -75,6 +76,22 @@ def _typed_errors(path: str) -> Generator[None]:
         raise ContainerdUnavailable(f"{path}: the connection ended as it was made") from error
 
 
+async def _apart(work: Coroutine[None, None, Result]) -> Result:
+    """Do the work of a call in a task of its own.
+
+    grpclib cancels the tasks of calls whose connection is lost, and makes an error of every cancellation that it finds then: one that
+    was meant for the caller would be lost, when it comes in the same turn of the loop.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+    return task.result()
+
+
 class Client:
     """Calls on containerd, all in one of its namespaces."""
 
@@ -88,7 +105,7 @@ class Client:
         """One unary call of `path` (`/package.Service/Method`), in `within` seconds at most; raises RuntimeFault."""
         method = UnaryUnaryMethod(self._channel, path, type(request), answer)
         with _typed_errors(path):
-            return await method(request, timeout=within, metadata=self._metadata)
+            return await _apart(method(request, timeout=within, metadata=self._metadata))
 
     async def collect(
         self, path: str, request: Message, answer: type[Answer], within: float = SHORT_CALL
@@ -96,7 +113,7 @@ class Client:
         """All messages of a call that answers with a stream that ends; raises RuntimeFault."""
         method = UnaryStreamMethod(self._channel, path, type(request), answer)
         with _typed_errors(path):
-            return list(await method(request, timeout=within, metadata=self._metadata))
+            return list(await _apart(method(request, timeout=within, metadata=self._metadata)))
 
     async def version(self, within: float = _PROBE) -> str:
         """Containerd's version; raises ContainerdUnavailable."""

@@ -1,6 +1,6 @@
 """Supervising processes: start in order, watch, restart, stop, adopt after a crash."""
 
-from roadstead.engines.supervise.checks import Check, HttpCheck, UnixSocketCheck, always_ready
+from roadstead.engines.supervise.checks import Check, HttpCheck, NotReady, UnixSocketCheck, always_ready
 from roadstead.engines.supervise.lifecycle import RestartPolicy, State
 from roadstead.engines.supervise.lock import AlreadySupervised, beginning
 from roadstead.engines.supervise.logs import Rotation, tail
@@ -21,6 +21,7 @@ __all__ = [
     "Check",
     "ChildRecord",
     "HttpCheck",
+    "NotReady",
     "ProcessFailed",
     "ProcessSpec",
     "RestartPolicy",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from signal import SIGKILL
 
-from roadstead.engines.supervise.checks import NotReady
+from roadstead.engines.supervise.checks import NotReady, always_ready
 from roadstead.engines.supervise.lifecycle import ALIVE, CHECKED, Action, Event, State, step
 from roadstead.engines.supervise.process import Gate, Handle, ProcessIdentity, hold, spawn
 from roadstead.engines.supervise.record import ChildRecord
@@ -36,6 +36,7 @@ class Child:
         self._failures = 0
         self._restarts = 0
         self._was_ready = False
+        self._recalled = False
         self._adopted = False
         self._last_exit: int | None = None
         self._reason: str = ""
@@ -65,12 +66,22 @@ class Child:
             reason=self._reason,
         )
 
-    def adopt(self, process: ProcessIdentity, *, was_ready: bool, restarts: int) -> bool:
+    def recall(self, *, was_ready: bool, restarts: int) -> None:
+        """Take its past under an earlier supervisor for its own, whether it still runs or not."""
+        self._was_ready = self._recalled = was_ready
+        self._restarts = restarts
+
+    def forget_past(self) -> None:
+        """Take it for one that was never ready, unless it was since we look after it."""
+        if self._recalled:
+            self._was_ready = self._recalled = False
+
+    def adopt(self, process: ProcessIdentity) -> bool:
         """Take over a process that an earlier supervisor started; False when it has ended meanwhile."""
         handle = hold(process)
         if handle is None:
             return False
-        self._adopted, self._was_ready, self._restarts = True, was_ready, restarts
+        self._adopted = True
         self._watch(handle)
         self._happen(Event.ADOPT, "found running")
         return True
@@ -168,9 +179,13 @@ class Child:
         if self._state is not State.STOPPING:
             self._failures += 1
             self._restarts += 1
-        late = self._state is State.REPLACING
-        policy = self.spec.restart
-        event = policy.after_exit(self._failures, was_ready=self._was_ready, late=late, exit_code=exit_code)
+        event = self.spec.restart.after_exit(
+            self._failures,
+            was_ready=self._was_ready,
+            recalled=self._recalled,
+            late=self._state is State.REPLACING,
+            exit_code=exit_code,
+        )
         self._happen(event, reason)
 
     def _set_timer(self, *, killed: bool) -> None:
@@ -218,7 +233,7 @@ class Child:
             passed = await self._passes()
             failed = 0 if passed else failed + 1
             if passed and self._state is State.STARTING:
-                self._was_ready = True
+                self._was_ready, self._recalled = True, False
                 self._happen(Event.PASSED)
             elif self._state is State.READY and failed >= self.spec.tolerated:
                 self._happen(Event.UNHEALTHY, f"failed its check {failed} times in a row: {self._complaint}")
@@ -226,9 +241,12 @@ class Child:
             await asyncio.sleep(self.spec.check_every if self._state is State.READY else _POLL_UNTIL_READY)
 
     async def _passes(self) -> bool:
+        check, health = self.spec.check, self.spec.health or always_ready
+        if self._state is State.READY and self.spec.health is not None:
+            check = always_ready
         try:
             async with asyncio.timeout(self.spec.check_timeout):
-                passed = await self.spec.check()
+                passed = await check() and await health()
             self._complaint = "" if passed else "the answer was no"
         except TimeoutError:
             passed, self._complaint = False, f"no answer within {self.spec.check_timeout:g} s"

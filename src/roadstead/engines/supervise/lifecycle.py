@@ -129,7 +129,8 @@ class RestartPolicy:
     The n-th failure in a row is followed by a pause of `initial * factor ** (n - 1)`, at most `maximum`. Failures are
     forgotten after `healthy_after` of being ready. A process that was never ready is given up after `attempts` failures, or when it
     was not ready in time, or at once when it exits with a status that is `hopeless` (EX_CONFIG of sysexits.h), so that a wrong
-    configuration is an error soon; one that was ready before is restarted for ever.
+    configuration is an error soon; one that was ready before is restarted for ever. What was ready under an earlier supervisor
+    only is tried for ever too, unless it is hopeless.
     """
 
     initial: float = 0.2
@@ -140,14 +141,23 @@ class RestartPolicy:
     restart: bool = True
     hopeless: tuple[int, ...] = (78,)
 
-    def after_exit(self, failures: int, *, was_ready: bool, late: bool = False, exit_code: int | None = None) -> Event:
+    def after_exit(
+        self,
+        failures: int,
+        *,
+        was_ready: bool,
+        recalled: bool = False,
+        late: bool = False,
+        exit_code: int | None = None,
+    ) -> Event:
         """Whether a process with this many failures in a row, the present one included, is started again.
 
-        `late` says that it was told to end because it was not ready in time, or not healthy any more; `exit_code` is None where nobody
-        saw it.
+        `recalled` says that it was ready under an earlier supervisor and not yet under this one; `late`, that it was told to end
+        because it was not ready in time, or not healthy any more; `exit_code` is None where nobody saw it.
         """
-        without_hope = late or exit_code in self.hopeless or failures >= self.attempts
-        if not self.restart or (not was_ready and without_hope):
+        hopeless = exit_code in self.hopeless
+        without_hope = late or hopeless or failures >= self.attempts
+        if not self.restart or (not was_ready and without_hope) or (recalled and hopeless):
             return Event.GAVE_UP
         return Event.EXITED
 

@@ -17,11 +17,14 @@ from roadstead.engines.supervise.lifecycle import RestartPolicy
 class ProcessSpec:
     """One process; times in seconds.
 
-    `environment` adds to the supervisor's own. `check` says whether it is ready, within `ready_within` of its start, and
-    afterwards every `check_every` whether it still is: after `tolerated` failures in a row, each of at most
-    `check_timeout`, it is replaced. It is started when everything in `depends_on` is ready, or at once when it is `patient` and
-    waits for them by itself; it is stopped before them, and not restarted when one of those is. `revision`
-    changes when the program behind the same `argv` does, so that an old survivor is replaced.
+    `environment` adds to the supervisor's own. `check` says whether it is ready, within `ready_within` of its start. Afterwards,
+    every `check_every`, its `health` is asked, or `check` where it has none: after `tolerated` failures in a row, each of at most
+    `check_timeout`, it is replaced. A `health` of its own is for a process whose readiness depends on others: it has to pass for
+    being ready too, and what only others can mend must not show in it.
+
+    It is started when everything in `depends_on` is ready, or at once when it is `patient` and waits for them by itself; it is
+    stopped before them, and not restarted when one of those is. `revision` changes when the program behind the same `argv` does,
+    so that an old survivor is replaced.
     """
 
     name: str
@@ -32,6 +35,7 @@ class ProcessSpec:
     patient: bool = False
     revision: str = ""
     check: Check = always_ready
+    health: Check | None = None
     ready_within: float = 30.0
     check_every: float = 5.0
     check_timeout: float = 5.0

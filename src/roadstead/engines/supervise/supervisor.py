@@ -37,7 +37,9 @@ class Supervisor:
     """The supervisor of one data directory: state in DATA/supervisor.json, output in DATA/logs/NAME.log.
 
     Every process lives in a session of its own, so that our death, however sudden, takes none along. The next supervisor
-    adopts those whose specification is the same and replaces the others. `on_change` is told each change of state.
+    adopts those whose specification is the same and replaces the others. What was ready once under the same specification
+    is started again until it is, also when it died with the supervisor; a first start that comes to nothing is an error.
+    `on_change` is told each change of state.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Supervisor:
         self._identity = None
         self._recording = False
         self._fault = ""
+        self._persistent = True
 
     async def take(self) -> None:
         """Take the data directory, unless that is done; until `stop` or `release` it is ours. Raises AlreadySupervised."""
@@ -92,6 +95,12 @@ class Supervisor:
         except BaseException:
             await self.stop()
             raise
+
+    def lose_patience(self) -> None:
+        """Give up soon what does not get ready, as on a first start: somebody waits for it in order to stop everything."""
+        self._persistent = False
+        for child in self._children.values():
+            child.forget_past()
 
     async def stop(self) -> None:
         """Stop everything, each after all that depend on it, and give the data directory free."""
@@ -173,8 +182,11 @@ class Supervisor:
             (same if fits else others).append(record)
         await end_survivors(others)
         for record in same:
-            if record.process is not None:
-                self._children[record.name].adopt(record.process, was_ready=record.was_ready, restarts=record.restarts)
+            child = self._children[record.name]
+            child.recall(was_ready=record.was_ready, restarts=record.restarts)
+            alive = record.process is not None and child.adopt(record.process)
+            if not (alive or self._persistent):
+                child.forget_past()
 
     async def _bring_up(self, child: Child) -> None:
         for needed in () if child.spec.patient else child.spec.depends_on:

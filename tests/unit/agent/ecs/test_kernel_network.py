@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
 import pytest
+from tests.support.waiting import until
 
-from roadstead.agent.ecs.network import InterfaceTimeout, InterfaceWatch, NetworkPlan
+from roadstead.agent.ecs.network import InterfaceTimeout, InterfaceWatch, NetworkPlan, interfaces
 from roadstead.agent.ecs.network.plan import InterfacePlan
-from roadstead.agent.ecs.network.rtnl import parse
+from roadstead.agent.ecs.network.rtnl import LinkEvent, parse
 from roadstead.agent.ecs.network.task import prepare_agent_namespace, release_agent_namespace
 from roadstead.agent.ecs.task_network import KernelNetworks
 from roadstead.agent.kernelnet import create_namespace, delete_namespace, in_namespace, namespace_exists, open_route
@@ -111,6 +114,92 @@ async def test_what_the_kernel_refuses_is_an_error_of_the_system(pool: Path, tmp
         add_eni(pool)
         with pytest.raises(FileExistsError, match="netlink: "):
             await networks.make(ONE, "169.254.172.2", PLAN)
+
+
+@pytest.fixture
+def before_a_list_arrives(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], None]:
+    """Has something done once, when the kernel has answered a list and the list is not taken yet."""
+
+    def arrange(change: Callable[[], None]) -> None:
+        def listed() -> list[LinkEvent]:
+            found = real()
+            monkeypatch.setattr(interfaces, "_links", real)
+            change()
+            return found
+
+        real = interfaces._links
+        monkeypatch.setattr(interfaces, "_links", listed)
+
+    return arrange
+
+
+async def test_an_interface_that_comes_while_links_are_listed_is_known(
+    pool: Path, before_a_list_arrives: Callable[[Callable[[], None]], None]
+):
+    watch = InterfaceWatch(pool)
+
+    def come() -> None:
+        add_eni(pool)
+        until(lambda: MAC in watch._present, "the notification")
+
+    before_a_list_arrives(come)
+    async with watch:
+        assert (await watch.wait(MAC, 5)).name == "eni-5"
+
+
+async def test_an_interface_that_goes_while_links_are_listed_is_not_known(
+    pool: Path, before_a_list_arrives: Callable[[Callable[[], None]], None]
+):
+    add_eni(pool)
+    seen: list[int] = []
+    watch = InterfaceWatch(pool)
+
+    def go() -> None:
+        in_namespace(pool, delete)
+        until(lambda: any(event.gone for event in watch._meanwhile), "the notification")
+        seen.append(1)
+
+    def delete() -> None:
+        with open_route() as route:
+            route.link("del", index=route.link_lookup(ifname="eni-5")[0])
+
+    before_a_list_arrives(go)
+    async with watch:
+        assert seen
+        with pytest.raises(InterfaceTimeout):
+            await watch.wait(MAC, 0.05)
+
+
+async def test_links_are_listed_again_when_notifications_are_lost_while_they_are(
+    pool: Path, before_a_list_arrives: Callable[[Callable[[], None]], None]
+):
+    class Full:
+        """A socket whose buffer ran over once: what would have told of the interface is gone."""
+
+        def __init__(self, real: socket.socket) -> None:
+            self.real = real
+
+        def recv(self, size: int) -> bytes:
+            with contextlib.suppress(BlockingIOError):
+                while self.real.recv(size):
+                    pass
+            lost.append(1)
+            raise OSError(errno.ENOBUFS, "No buffer space available")
+
+    lost: list[int] = []
+    watch = InterfaceWatch(pool)
+
+    def overrun() -> None:
+        real = watch._socket
+        assert real is not None
+        watch._socket = Full(real)  # type: ignore[assignment]
+        add_eni(pool)
+        until(lambda: lost, "the loss")
+        watch._socket = real
+
+    before_a_list_arrives(overrun)
+    async with watch:
+        assert (await watch.wait(MAC, 5)).name == "eni-5"
 
 
 async def test_tasks_reach_the_endpoint_but_not_each_other_nor_under_anothers_address(pool: Path, tmp_path: Path):

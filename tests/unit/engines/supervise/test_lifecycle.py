@@ -125,3 +125,5 @@ def test_a_status_that_says_so_is_believed_of_one_that_was_never_ready() -> None
     assert RestartPolicy().after_exit(1, was_ready=False, exit_code=78) is Event.GAVE_UP
     assert RestartPolicy().after_exit(1, was_ready=False, exit_code=1) is Event.EXITED
     assert RestartPolicy().after_exit(1, was_ready=True, exit_code=78) is Event.EXITED
+    assert RestartPolicy().after_exit(1, was_ready=True, recalled=True, exit_code=78) is Event.GAVE_UP
+    assert RestartPolicy().after_exit(9, was_ready=True, recalled=True, exit_code=1, late=True) is Event.EXITED

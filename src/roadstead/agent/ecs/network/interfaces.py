@@ -32,11 +32,15 @@ class InterfaceWatch:
         self._waiting: dict[str, set[asyncio.Future[LinkEvent]]] = {}
         self._socket: socket.socket | None = None
         self._listing: asyncio.Task[None] | None = None
+        self._meanwhile: list[LinkEvent] = []
+        self._lost = False
 
     async def __aenter__(self) -> Self:
         self._socket = await run_in_namespace(self._namespace, _open_socket)
-        asyncio.get_running_loop().add_reader(self._socket, self._readable)
-        await self._list()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._socket, self._readable)
+        self._listing = loop.create_task(self._list())
+        await self._listing
         return self
 
     async def __aexit__(
@@ -78,29 +82,45 @@ class InterfaceWatch:
             except OSError as error:
                 # ENOBUFS: the kernel dropped notifications, so what is there must be listed anew.
                 log.warning("link notifications lost", error=str(error))
+                self._lost = True
                 if self._listing is None or self._listing.done():
                     self._listing = asyncio.get_running_loop().create_task(self._list())
                 return
             for event in parse(data):
-                self._take(event)
+                if self._listing is not None and not self._listing.done():
+                    self._meanwhile.append(event)
+                _note(self._present, event)
+                self._tell(event.mac)
 
-    def _take(self, event: LinkEvent) -> None:
-        if event.gone:
-            if (known := self._present.get(event.mac)) is not None and known.index == event.index:
-                del self._present[event.mac]
-            return
-        if not event.mac:
-            return
-        self._present[event.mac] = event
-        for future in self._waiting.get(event.mac, ()):
-            if not future.done():
-                future.set_result(event)
+    def _tell(self, mac: str) -> None:
+        """Give an interface that is there to those who wait for it."""
+        if (present := self._present.get(mac)) is not None:
+            for future in self._waiting.get(mac, ()):
+                if not future.done():
+                    future.set_result(present)
 
     async def _list(self) -> None:
-        events = await run_in_namespace(self._namespace, _links)
-        self._present.clear()
-        for event in events:
-            self._take(event)
+        """Take what is there, and then, in order, what happened while it was listed, which the list may know or not."""
+        self._lost = True
+        while self._lost:
+            self._lost = False
+            self._meanwhile.clear()
+            found = await run_in_namespace(self._namespace, _links)
+            present: dict[str, LinkEvent] = {}
+            for event in (*found, *self._meanwhile):
+                _note(present, event)
+            self._present = present
+            for mac in list(self._waiting):
+                self._tell(mac)
+        self._meanwhile.clear()
+
+
+def _note(present: dict[str, LinkEvent], event: LinkEvent) -> None:
+    if event.gone:
+        if (known := present.get(event.mac)) is not None and known.index == event.index:
+            del present[event.mac]
+    elif event.mac:
+        present[event.mac] = event
 
 
 def _open_socket() -> socket.socket:
