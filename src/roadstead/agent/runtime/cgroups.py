@@ -19,6 +19,7 @@ CPU_UNITS_PER_CPU = 1024
 PERIOD_US = 100_000
 _MINIMUM_QUOTA_US = 1_000
 _V1_LIMITING = ("cpu", "memory", "pids")
+_V1_CPUSET = ("cpuset.cpus", "cpuset.mems")
 _V2_LIMITING = ("cpu", "memory", "pids")
 _REMOVE_DEADLINE = 5.0
 _REMOVE_POLL = 0.02
@@ -106,6 +107,7 @@ class Cgroups:
         cpu, memory, processes = (self._directory(name, task_id) for name in _V1_LIMITING)
         for directory in (cpu, memory, processes):
             directory.mkdir(parents=True, exist_ok=True)
+        self._open_cpuset(task_id)
         limit = -1 if memory_mib is None else memory_mib << 20
         swap = memory / "memory.memsw.limit_in_bytes"
         if swap.exists():
@@ -114,6 +116,22 @@ class Cgroups:
         if swap.exists():
             _write(swap, limit)
         _write(processes / "pids.max", "max" if pids is None else pids)
+
+    def _open_cpuset(self, task_id: str) -> None:
+        """Let the task's group have every processor.
+
+        A new one has none, and takes no process. The engines make groups and fill them, but not those that they find: as one leaves them that
+        is killed in between.
+        """
+        group = self._root / "cpuset"
+        if not group.exists():
+            return
+        for name in self.path(task_id)[1:].split("/"):
+            parent, group = group, group / name
+            group.mkdir(exist_ok=True)
+            for setting in _V1_CPUSET:
+                if not _read(group / setting).strip():
+                    _write(group / setting, _read(parent / setting).strip())
 
     def _create_v2(self, task_id: str, memory_mib: int | None, pids: int | None) -> None:
         top = self._root / self.top[1:]
@@ -158,6 +176,11 @@ class Cgroups:
         """Remove the task's groups in every hierarchy, and kill what is still in them. Raises CgroupError."""
         for hierarchy in self._hierarchies():
             _remove_tree(hierarchy / self.path(task_id)[1:])
+
+    def remove_container(self, task_id: str, container_id: str) -> None:
+        """Remove a container's groups, which an engine that was killed may have left unfinished, and kill what is in them. Raises CgroupError."""
+        for hierarchy in self._hierarchies():
+            _remove_tree(hierarchy / self.path(task_id, container_id)[1:])
 
     def remove_all(self) -> None:
         """Remove every group of the deployment, and kill what is still in them. Raises CgroupError."""

@@ -314,14 +314,17 @@ class Containers:
                 await self._client.version()
                 if not await self._goes_with_its_shim(container_id, _MUTE_AT_DELETION):
                     raise
+                deadline = time.monotonic() + KILL_SECONDS
                 continue
             except ContainerdError:
-                # The engines refuse a process that runs, each in words of its own, and gVisor for a while after its sandbox died.
+                # The engines refuse a process that runs, each in words of its own, gVisor for a while after its sandbox died, and
+                # containerd until it has taken away what a dead shim left.
                 if time.monotonic() > deadline:
                     raise
             else:
                 return
-            await self.stop(container_id, _SIGKILL, 0)
+            with suppress(ContainerdError):  # the deletion has the last word
+                await self.stop(container_id, _SIGKILL, 0)
             await asyncio.sleep(_RETRY)
 
     async def _is_runc(self, container_id: str) -> bool:

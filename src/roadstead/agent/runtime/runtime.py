@@ -330,6 +330,7 @@ class Runtime:
     async def _create(self, spec: ContainerSpec, task: TaskSpec) -> None:
         gvisor = task.isolation is Isolation.GVISOR
         sandbox = sandbox_id(task.id) if gvisor else ""
+        await asyncio.to_thread(self.cgroups.remove_container, task.id, spec.id)
         try:
             process = combine(spec)
             place = self._place(spec, sandbox)

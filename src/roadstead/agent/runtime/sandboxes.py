@@ -191,6 +191,7 @@ class Sandboxes:
             oom_score=own_oom_score(),
         )
         marks = labels.ours(self._settings.tag, task.id, task.isolation.value, labels.SANDBOX, name)
+        await asyncio.to_thread(self._cgroups.remove_container, task.id, name)
         try:
             await launch(self._containers, Record(name, "", task.isolation, sandbox_spec(name, task, place), marks))
         except (CannotCreateContainer, CannotStartContainer) as error:

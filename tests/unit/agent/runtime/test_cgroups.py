@@ -202,3 +202,27 @@ def test_a_group_that_stays_is_told(root: Path, groups: Cgroups, monkeypatch: py
     stays = make(group(root, TASK, APP), {"cgroup.procs": ""})
     with pytest.raises(CgroupError, match=f"control group {stays} can't be removed: "):
         groups.remove_task(TASK)
+
+
+def test_a_task_s_processors_are_those_of_the_host_also_where_an_engine_left_none(tmp_path: Path):
+    for name in ("cpu", "memory", "pids"):
+        make(tmp_path / name)
+    host = {"cpuset.cpus": "0-3\n", "cpuset.mems": "0\n"}
+    cpuset = make(tmp_path / "cpuset", host)
+    left = make(cpuset / "roadstead-t" / TASK, {"cpuset.cpus": "\n", "cpuset.mems": "\n"})
+    Cgroups("t", tmp_path).create_task(TASK, cpu_units=None, memory_mib=None, pids=None)
+    assert contents(left) == contents(left.parent) == {"cpuset.cpus": "0-3", "cpuset.mems": "0"}
+    (left / "cpuset.cpus").write_text("2")
+    Cgroups("t", tmp_path).create_task(TASK, cpu_units=None, memory_mib=None, pids=None)
+    assert contents(left) == {"cpuset.cpus": "2", "cpuset.mems": "0"}, "what is there stays"
+
+
+def test_a_container_s_groups_are_removed_alone(root: Path, groups: Cgroups):
+    groups.create_task(TASK, cpu_units=None, memory_mib=None, pids=None)
+    app, side = (group(root, TASK, name) for name in (APP, SIDE))
+    app.mkdir()
+    side.mkdir()
+    groups.remove_container(TASK, APP)
+    assert not app.exists()
+    assert side.exists()
+    groups.remove_container(TASK, APP)

@@ -11,7 +11,7 @@ from roadstead.agent.runtime import containers as containers_module
 from roadstead.agent.runtime import labels
 from roadstead.agent.runtime.api import containers_pb2, snapshots_pb2, task_types_pb2, tasks_pb2
 from roadstead.agent.runtime.containers import Containers, Record
-from roadstead.agent.runtime.errors import AlreadyExists, ContainerdUnavailable, NotFound
+from roadstead.agent.runtime.errors import AlreadyExists, ContainerdError, ContainerdUnavailable, NotFound
 from roadstead.agent.runtime.model import ContainerState, Isolation
 
 RUNS = task_types_pb2.Process(id="a", pid=7, status=task_types_pb2.RUNNING)
@@ -24,6 +24,8 @@ class Engine:
         self.listed: list[task_types_pb2.Process] = []
         self.alone: task_types_pb2.Process | Exception = NotFound("a: not found")
         self.deletion: Exception = NotFound("no process")
+        self.closed = 0
+        """How many questions a containerd answers that has not taken away yet what a dead shim left."""
         self.away = False
         self.calls: list[str] = []
         self.there: set[str] = set()
@@ -48,7 +50,11 @@ class Engine:
                     raise AlreadyExists(name)
                 self.there.add(name)
                 return snapshots_pb2.PrepareSnapshotResponse() if "Prepare" in name else Empty()
-            case "Tasks/Delete":
+            case "Tasks/Delete" | "Tasks/Kill":
+                if self.closed:
+                    self.closed -= 1
+                    if not self.closed:
+                        self.deletion = NotFound("taken away")
                 raise self.deletion
             case "Containers/Delete":
                 self.there.discard("Containers/Create")
@@ -137,11 +143,13 @@ async def test_a_deletion_that_never_ends_is_ended_with_its_shim(
     engine: Engine, containers: Containers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(container_id: str, *_: object) -> bool:
-        engine.alone = engine.deletion = NotFound("its shim is gone")
+        engine.alone, engine.deletion = NotFound("its shim is gone"), ContainerdError("ttrpc: closed")
+        engine.closed = 3
         return True
 
     monkeypatch.setattr(containers_module, "kill_shim", killed)
     engine.alone, engine.deletion = RUNS, ContainerdUnavailable("context deadline exceeded")
+    monkeypatch.setattr(containers_module, "KILL_SECONDS", 0.5)
     await containers.delete("a")
     assert "Containers/Delete" in engine.calls
     engine.alone, engine.deletion, engine.away = RUNS, ContainerdUnavailable("connection refused"), True

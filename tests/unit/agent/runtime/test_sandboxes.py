@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from roadstead.agent.runtime.cgroups import Cgroups
 from roadstead.agent.runtime.errors import ContainerdError, ContainerdUnavailable
 from roadstead.agent.runtime.model import ContainerState, Isolation, TaskSpec
 from roadstead.agent.runtime.sandboxes import Sandboxes, sandbox_id
@@ -68,10 +69,9 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def sandboxes(engine: Engine) -> Sandboxes:
-    cgroups = SimpleNamespace(path=lambda task, name: f"/{task}/{name}")
+def sandboxes(engine: Engine, tmp_path: Path) -> Sandboxes:
     settings = SimpleNamespace(pause_rootfs=Path("/pause"), tag="abcdef")
-    return Sandboxes(cast(Any, engine), cast(Any, cgroups), cast(Any, settings))
+    return Sandboxes(cast(Any, engine), Cgroups("abcdef", tmp_path), cast(Any, settings))
 
 
 async def test_a_start_that_lost_sight_of_containerd_is_done_again_in_a_new_sandbox(
