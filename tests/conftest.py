@@ -12,9 +12,11 @@ from tests.support.waiting import until
 
 
 def pytest_configure() -> None:
-    """A shell starts what it puts into the background without Ctrl-C, which programs hand on; tests send that signal."""
+    """A shell starts what it puts into the background without Ctrl-C, nohup without hanging up, and programs hand that on; tests send those signals."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)
