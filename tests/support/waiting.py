@@ -9,7 +9,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PAUSE = 0.02
+PAUSE = 0.01
 
 
 def until(question: Callable[[], T | None], what: str = "it", seconds: float = 60.0) -> T:
