@@ -12,7 +12,7 @@ from tests.support.waiting import until
 
 
 def pytest_configure() -> None:
-    """A shell starts what it puts into the background without Ctrl-C, nohup without hanging up, and programs hand that on; tests send those signals."""
+    """A shell starts what it puts into the background without Ctrl-C, nohup without hanging up, and programs hand that on; tests send both."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:

@@ -92,7 +92,9 @@ async def test_a_payload_that_comes_twice_starts_one_task(agent, link):
     message = acs.PayloadMessage(cluster_arn="c", container_instance_arn="i", message_id="m", tasks=(a_task(),))
     for _ in range(2):
         assert await link._handle(frame(message), sent)
-    await reached(lambda: agent.runtime.specs)  # that it runs may pass in a moment: the server's manifest does not name it
+    await reached(
+        lambda: agent.runtime.specs
+    )  # that it runs may pass in a moment: the server's manifest does not name it
     assert len(agent.runtime.specs) == 1
     assert [each.message_id for each in sent.of(acs.AckRequest)] == ["m", "m"]
 
