@@ -11,12 +11,11 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
-import uvicorn
+from tests.support.web_server import web_server
 
 from roadstead.registry.http import RECEIVE_BODY, ClientGone
 from roadstead.server.http import PatientHttpProtocol
 from roadstead.server.receiving import SHORTEST, BodySocket
-from roadstead.server.serving import HttpServer
 from roadstead.server.turns import CHUNK
 
 PAUSE = 0.6
@@ -68,10 +67,6 @@ class App:
         await send({"type": "http.response.body", "body": body})
 
 
-async def nothing() -> None:
-    """There are no links to close."""
-
-
 @pytest.fixture
 def app() -> App:
     return App()
@@ -79,13 +74,8 @@ def app() -> App:
 
 @pytest.fixture
 async def port(app: App) -> AsyncGenerator[int]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, http=Protocol, lifespan="off", log_config=None, timeout_graceful_shutdown=5)
-    server = HttpServer(config, nothing)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    yield int(listener.getsockname()[1])
-    server.stop()
-    await serving
+    async with web_server(app, Protocol) as (_, address):
+        yield address[1]
 
 
 class Client:

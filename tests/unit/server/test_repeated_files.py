@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from tests.support.waiting import reached
+from tests.support.web_server import client_of, web_server
 
 from roadstead.registry.repeats import REPEAT, Repeated
 from roadstead.server import sending
@@ -66,6 +66,12 @@ class Served:
     async def send(self, data: bytes) -> None:
         await asyncio.get_running_loop().sock_sendall(self.client, data)
 
+    async def ask_again(self) -> None:
+        """Ask for the whole file, which is given anew, and once more."""
+        await self.send(ASKED % 0)
+        await self.answer()
+        await self.send(ASKED % 0)
+
     async def answer(self, pause: float = 0.0) -> bytes:
         """The body of an answer, as far as it comes."""
         loop, received = asyncio.get_running_loop(), b""
@@ -83,23 +89,9 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def served(files: Files, stall: float = 60.0) -> AsyncGenerator[Served]:
-    async def nothing() -> None:
-        """There are no links to close."""
-
     protocol = type("Protocol", (PatientHttpProtocol,), {"repeats": Repeats(), "stall_seconds": stall})
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(files, http=protocol, lifespan="off", log_config=None, timeout_graceful_shutdown=5)
-    server = HttpServer(config, nothing)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    client = socket.socket()
-    client.setblocking(False)
-    try:
-        await asyncio.get_running_loop().sock_connect(client, listener.getsockname())
+    async with web_server(files, protocol) as (server, address), client_of(address) as client:
         yield Served(server, client)
-    finally:
-        client.close()
-        server.stop()
-        await serving
 
 
 def open_files(path: Path) -> int:
@@ -132,9 +124,7 @@ async def test_the_whole_file_comes_and_the_connection_goes_on(files: Files) -> 
 async def test_what_a_client_sends_meanwhile_is_answered_behind(files: Files) -> None:
     expected = files.path.read_bytes()
     async with served(files) as it:
-        await it.send(ASKED % 0)
-        await it.answer()
-        await it.send(ASKED % 0)
+        await it.ask_again()
         await reached(lambda: files.given == 1)
         await it.send((ASKED % 5)[:30])
         await it.send((ASKED % 5)[30:] + ASKED % 0)
@@ -147,17 +137,13 @@ async def test_what_a_client_sends_meanwhile_is_answered_behind(files: Files) ->
 
 async def test_a_slow_reader_gets_everything(files: Files) -> None:
     async with served(files) as it:
-        await it.send(ASKED % 0)
-        await it.answer()
-        await it.send(ASKED % 0)
+        await it.ask_again()
         assert await it.answer(pause=0.01) == files.path.read_bytes()
 
 
 async def test_one_who_reads_nothing_is_cut_off(files: Files) -> None:
     async with served(files, stall=0.3) as it:
-        await it.send(ASKED % 0)
-        await it.answer()
-        await it.send(ASKED % 0)
+        await it.ask_again()
         await reached(lambda: open_files(files.path) == 1)
         await reached(lambda: open_files(files.path) == 0)
         assert len(await it.answer()) < SIZE
@@ -165,9 +151,7 @@ async def test_one_who_reads_nothing_is_cut_off(files: Files) -> None:
 
 async def test_one_who_leaves_ends_it(files: Files) -> None:
     async with served(files) as it:
-        await it.send(ASKED % 0)
-        await it.answer()
-        await it.send(ASKED % 0)
+        await it.ask_again()
         await reached(lambda: open_files(files.path) == 1)
         it.client.close()
         await reached(lambda: open_files(files.path) == 0 and not it.server.server_state.tasks)
@@ -186,9 +170,7 @@ async def test_a_file_that_is_shorter_than_was_said_breaks_the_connection_off(fi
 
 async def test_a_server_that_stops_gives_the_answer_to_its_end(files: Files) -> None:
     async with served(files) as it:
-        await it.send(ASKED % 0)
-        await it.answer()
-        await it.send(ASKED % 0)
+        await it.ask_again()
         await reached(lambda: open_files(files.path) == 1)
         it.server.stop()
         assert await it.answer(pause=0.005) == files.path.read_bytes()
@@ -197,9 +179,7 @@ async def test_a_server_that_stops_gives_the_answer_to_its_end(files: Files) -> 
 
 async def test_a_connection_is_not_idle_while_it_sends(files: Files) -> None:
     async with served(files) as it:
-        await it.send(ASKED % 0)
-        await it.answer()
-        await it.send(ASKED % 0)
+        await it.ask_again()
         await reached(lambda: open_files(files.path) == 1)
         it.protocol.timeout_keep_alive_handler()
         assert await it.answer() == files.path.read_bytes()

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
+from tests.support.web_server import client_of, web_server
 
 from roadstead.registry.http import SEND_FILE, ClientGone
 from roadstead.server.http import PatientHttpProtocol
 from roadstead.server.sending import PART, is_in_memory, send_part, send_with_more
-from roadstead.server.serving import HttpServer
 
 SIZE = 24 << 20
 STALL = 0.5
@@ -54,28 +53,11 @@ class Files:
             os.close(file)
 
 
-async def nothing() -> None:
-    """There are no links to close."""
-
-
 @contextlib.asynccontextmanager
 async def asking(files: Files, buffer: int | None = None) -> AsyncGenerator[socket.socket]:
     """A client's connection."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(files, http=Protocol, lifespan="off", log_config=None, timeout_graceful_shutdown=5)
-    server = HttpServer(config, nothing)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    client = socket.socket()
-    if buffer is not None:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-    client.setblocking(False)
-    try:
-        await asyncio.get_running_loop().sock_connect(client, listener.getsockname())
+    async with web_server(files, Protocol) as (_, address), client_of(address, buffer) as client:
         yield client
-    finally:
-        client.close()
-        server.stop()
-        await serving
 
 
 async def send(client: socket.socket, data: bytes) -> None:

@@ -8,10 +8,9 @@ import socket
 from collections.abc import AsyncGenerator
 from typing import Any
 
-import uvicorn
+from tests.support.web_server import client_of, web_server
 
 from roadstead.server.http import PatientHttpProtocol
-from roadstead.server.serving import HttpServer
 
 SIZE = 32 << 20
 STALL = 0.5
@@ -29,28 +28,12 @@ async def much(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.body", "body": bytes(1 << 20), "more_body": more})
 
 
-async def nothing() -> None:
-    """There are no links to close."""
-
-
 @contextlib.asynccontextmanager
 async def asking() -> AsyncGenerator[socket.socket]:
     """A client's socket that has asked for everything, with a small buffer of its own."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(much, http=Protocol, lifespan="off", log_config=None, timeout_graceful_shutdown=5)
-    server = HttpServer(config, nothing)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    client.setblocking(False)
-    try:
-        await asyncio.get_running_loop().sock_connect(client, listener.getsockname())
+    async with web_server(much, Protocol) as (_, address), client_of(address, 4096) as client:
         await asyncio.get_running_loop().sock_sendall(client, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         yield client
-    finally:
-        client.close()
-        server.stop()
-        await serving
 
 
 async def read(client: socket.socket, pause: float = 0.0) -> int:
