@@ -94,6 +94,10 @@ class PatientHttpProtocol(RepeatingHttpProtocol):
         if lent is not None and length is not None:
             self.scope[RECEIVE_BODY] = partial(self._receive_body, lent, length)  # type: ignore[literal-required]
 
+    def head_came(self) -> None:
+        """Wait for it no longer."""
+        self._stop_timer()
+
     def on_body(self, body: bytes) -> None:
         """A piece of a body.
 
@@ -120,7 +124,7 @@ class PatientHttpProtocol(RepeatingHttpProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
-        self.head_came()
+        self._stop_timer()
         self._stop_stall_timer()
         super().connection_lost(exc)
 
@@ -208,11 +212,10 @@ class PatientHttpProtocol(RepeatingHttpProtocol):
         return data[relayed.size :]
 
     def _await_head(self) -> None:
-        self.head_came()
+        self._stop_timer()
         self._head_timer = asyncio.get_running_loop().call_later(self.head_seconds, self._give_up)
 
-    def head_came(self) -> None:
-        """Wait for no head any more."""
+    def _stop_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
