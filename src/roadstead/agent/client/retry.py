@@ -54,6 +54,9 @@ CALLS = Backoff(first=0.1, limit=20.0)
 UNCONNECTED = 0.5
 """Seconds that a call waits at most when no server took the connection: asking costs nothing, and the server comes back in a second or two."""
 
+FAILING_SECONDS = 120.0
+"""How long a task that starts bears a server that is there and fails, as one does whose upstream is away; one that is away is waited for."""
+
 LINKS = Backoff(first=0.25, limit=120.0, factor=1.5, jitter=0.2)
 """For the websockets, with the figures of Amazon's agent."""
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import structlog
 
 from roadstead.agent.client import ApiClient, ApiError, ApiRefused, Credentials, CredentialSource
+from roadstead.agent.client.retry import FAILING_SECONDS
 from roadstead.agent.ecs.credentials import CredentialStore, ExecutionCredentials, MissingExecutionRole
 from roadstead.agent.ecs.launch import Launch, UnusableTask, read_task
 from roadstead.agent.ecs.launch import runtime_id as make_runtime_id
@@ -44,8 +45,6 @@ _OPTIONS = frozenset(
 _MODE = "non-blocking"
 """A container never waits for its output to be taken: the oldest of it goes when the spool is full."""
 _REJECTED = frozenset({"InvalidParameterException", "DataAlreadyAcceptedException"})
-_CREATE_PATIENCE = 120.0
-"""Seconds for a server, or the upstream behind it, that is there and can't make a stream; a server that is away is waited for."""
 _PUT_PATIENCE = 30.0
 """Seconds for a batch, until the shipper's own waits."""
 _CLOSE_PATIENCE = 10.0
@@ -257,6 +256,6 @@ class _Stream:
             dict[str, object],
             credentials=self._credentials,
             region=self._region,
-            deadline=_CREATE_PATIENCE if patient else _PUT_PATIENCE,
+            deadline=FAILING_SECONDS if patient else _PUT_PATIENCE,
             patient=patient,
         )

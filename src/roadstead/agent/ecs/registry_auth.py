@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import msgspec
 
 from roadstead.agent.client import ApiClient, ApiError, CredentialSource
+from roadstead.agent.client.retry import FAILING_SECONDS
 from roadstead.agent.ecs.credentials import CredentialStore, ExecutionCredentials, MissingExecutionRole
 from roadstead.kernel.clock import Clock
 from roadstead.wire.task import Container, Task
 
 _RENEW_AFTER = 0.5
 """The part of a token's life after which it is asked for anew."""
-_PATIENCE = 120.0
-"""Seconds for a server that is there and can't give a token; one that is away is waited for."""
 
 
 class AuthorizationFailed(Exception):
@@ -90,7 +89,7 @@ class RegistryAuthenticator:
                 _Answer,
                 credentials=source,
                 region=region or None,
-                deadline=_PATIENCE,
+                deadline=FAILING_SECONDS,
                 patient=True,
             )
         except ApiError as error:

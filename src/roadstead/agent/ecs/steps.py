@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
-from roadstead.agent.client.retry import UNCONNECTED, Backoff, Patience
+from roadstead.agent.client.retry import FAILING_SECONDS, UNCONNECTED, Backoff, Patience
 from roadstead.agent.ecs.files import TaskFiles
 from roadstead.agent.ecs.launch import Launch, container_spec, environment, isolation_of, runtime_id, task_spec
 from roadstead.agent.ecs.network import InterfaceTimeout, NetworkPlan, plan_network
@@ -39,8 +39,6 @@ T = TypeVar("T")
 
 _AWAY = Backoff(first=0.1, limit=5.0)
 _REGISTRY_FAILS = Backoff(first=0.5, limit=10.0, jitter=0.2)
-_REGISTRY_PATIENCE = 120.0
-"""Seconds for a registry that is there and fails: one that others keep, behind ours, or ours with nothing behind it. Ours is waited for."""
 
 
 class StepFailed(Exception):
@@ -236,7 +234,7 @@ class Steps:
         return image
 
     async def _pull(self, container: Container) -> Image:
-        patience = Patience(_REGISTRY_PATIENCE)
+        patience = Patience(FAILING_SECONDS)
         away, attempt = False, 0
         refused: str | None = None
         while True:

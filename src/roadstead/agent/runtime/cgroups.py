@@ -174,18 +174,19 @@ class Cgroups:
 
     def remove_task(self, task_id: str) -> None:
         """Remove the task's groups in every hierarchy, and kill what is still in them. Raises CgroupError."""
-        for hierarchy in self._hierarchies():
-            _remove_tree(hierarchy / self.path(task_id)[1:])
+        self._remove(self.path(task_id))
 
     def remove_container(self, task_id: str, container_id: str) -> None:
         """Remove a container's groups, which an engine that was killed may have left unfinished, and kill what is in them. Raises CgroupError."""
-        for hierarchy in self._hierarchies():
-            _remove_tree(hierarchy / self.path(task_id, container_id)[1:])
+        self._remove(self.path(task_id, container_id))
 
     def remove_all(self) -> None:
         """Remove every group of the deployment, and kill what is still in them. Raises CgroupError."""
+        self._remove(self.top)
+
+    def _remove(self, path: str) -> None:
         for hierarchy in self._hierarchies():
-            _remove_tree(hierarchy / self.top[1:])
+            _remove_tree(hierarchy / path[1:])
 
     def leftovers(self) -> list[Path]:
         """Groups of the deployment that exist now."""

@@ -7,12 +7,12 @@ import json
 import os
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import structlog
 from google.protobuf.any_pb2 import Any
@@ -58,6 +58,8 @@ _RUNC_SHIM = "io.containerd.runc.v2"
 _RUNSC_SHIM = "io.containerd.runsc.v1"
 _RUNSC_OPTIONS = "io.containerd.runsc.v1.options"
 _SIGKILL = 9
+T = TypeVar("T")
+
 KILL_SECONDS = 30.0
 _RETRY = 0.05
 _LAYER_OPTION = "lowerdir="
@@ -130,13 +132,10 @@ class Containers:
             parent=chain_id,
             labels={GC_ROOT: datetime.now(UTC).isoformat(timespec="seconds"), labels.OWNER: self._settings.tag},
         )
-        path = f"{SNAPSHOTS}/Prepare"
-        try:
-            answer = await self._client.call(path, request, snapshots_pb2.PrepareSnapshotResponse)
-        except AlreadyExists:
-            # An agent that was killed asked for it, and containerd did it only now.
-            await self.delete(container_id)
-            answer = await self._client.call(path, request, snapshots_pb2.PrepareSnapshotResponse)
+        answer = await _anew(
+            lambda: self._client.call(f"{SNAPSHOTS}/Prepare", request, snapshots_pb2.PrepareSnapshotResponse),
+            lambda: self.delete(container_id),
+        )
         return list(answer.mounts)
 
     async def record(self, record: Record) -> None:
@@ -153,11 +152,10 @@ class Containers:
             snapshot_key=record.id if record.rootfs else "",
         )
         request = containers_pb2.CreateContainerRequest(container=container)
-        try:
-            await self._client.call(f"{CONTAINERS}/Create", request, containers_pb2.CreateContainerResponse)
-        except AlreadyExists:
-            await self._delete_record(record.id)  # as of a writable layer
-            await self._client.call(f"{CONTAINERS}/Create", request, containers_pb2.CreateContainerResponse)
+        await _anew(
+            lambda: self._client.call(f"{CONTAINERS}/Create", request, containers_pb2.CreateContainerResponse),
+            lambda: self._delete_record(record.id),
+        )
 
     async def keep_end(self, record: Record) -> None:
         """Have containerd keep a shim whose process ended while containerd was away, and with it the exit code.
@@ -438,6 +436,15 @@ class Containers:
             return pack(runtime_options_pb2.Options(type_url=_RUNSC_OPTIONS, config_path=path))
         root = str(self._settings.state / "runc")
         return pack(runc_options_pb2.Options(binary_name=str(self._settings.engines.runc), root=root))
+
+
+async def _anew(make: Callable[[], Awaitable[T]], take_away: Callable[[], Awaitable[None]]) -> T:
+    """Make what may be there already, because an agent that was killed asked for it and containerd did it only now: that is taken away first."""
+    try:
+        return await make()
+    except AlreadyExists:
+        await take_away()
+        return await make()
 
 
 def open_output(output: Output) -> None:
