@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from tests.support.played_agent import CLOCK, FAST, PlayedAgent, play_host
 from tests.support.ports import free_port
 from tests.support.trail import no_trail
+from tests.unit.agentlink.helpers import connected, eventually, left
 
 from roadstead.access.gatekeeper import Gatekeeper
 from roadstead.access.master_key import MasterKey
@@ -159,11 +160,10 @@ async def agent(server: LiveServer, tmp_path: Path) -> AsyncIterator[LiveAgent]:
 
 @pytest.fixture
 async def instance(agent: LiveAgent) -> str:
-    """A registered container instance whose own agent is not there."""
-    async with asyncio.timeout(10):
-        while not agent.registration.arn:  # noqa: ASYNC110 - set by a call that nobody announces
-            await asyncio.sleep(0.02)
+    """A registered container instance whose own agent is not there: its link came and went, also for the store."""
+    await eventually(lambda: connected(agent), "the agent is connected")
     await agent.kill()
+    await left(agent)
     return agent.registration.arn
 
 

@@ -91,6 +91,15 @@ async def connected(agent: Any) -> bool:
     return instance is not None and instance.agent_connected
 
 
+async def left(agent: Any) -> None:
+    """Wait until the store says that the agent's link went."""
+
+    async def gone() -> bool:
+        return not await connected(agent)
+
+    await eventually(gone, "the store says that the agent is gone")
+
+
 async def described(admin: ApiClient, arn: str) -> dict[str, Any]:
     return (await call(admin, "ecs", "DescribeTasks", tasks=[arn]))["tasks"][0]
 

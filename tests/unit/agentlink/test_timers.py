@@ -12,7 +12,7 @@ import pytest
 from tests.support.played_agent import CLOCK
 from tests.support.trail import no_trail
 from tests.unit.agentlink.conftest import LiveAgent, LiveServer
-from tests.unit.agentlink.helpers import DEADLINE, acs_url, connected, eventually, keys, read
+from tests.unit.agentlink.helpers import DEADLINE, acs_url, connected, eventually, keys, left, read
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
@@ -205,11 +205,7 @@ async def test_a_server_drops_an_agent_that_acknowledges_nothing(
         with pytest.raises(ConnectionClosed):
             await connection.recv()
         assert connection.close_code == GOING_AWAY
-
-    async def gone() -> bool:
-        return not await connected(agent)
-
-    await eventually(gone, "the store says that the agent is gone")
+    await left(agent)
 
 
 async def test_a_server_asks_for_a_new_connection_when_one_has_lived_long_enough(
