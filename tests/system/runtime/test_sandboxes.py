@@ -12,7 +12,7 @@ import pytest
 from tests.support.containerd import poll, processes_with
 
 from roadstead.agent.kernelnet import create_namespace, delete_namespace, in_namespace, open_route
-from roadstead.agent.runtime import Isolation, Runtime, containers, sandboxes
+from roadstead.agent.runtime import Isolation, Runtime, containers, endings, sandboxes
 from roadstead.agent.runtime.containers import Containers
 from roadstead.agent.runtime.errors import ContainerdUnavailable
 from roadstead.engines.subprocesses import run
@@ -79,7 +79,7 @@ async def test_a_sandbox_whose_shim_answers_and_kills_nothing_ends_with_it(
 
     with monkeypatch.context() as patched:
         patched.setattr(Containers, "kill", answers)
-        patched.setattr(containers, "KILL_SECONDS", 5.0)
+        patched.setattr(endings, "KILL_SECONDS", 5.0)
         await bench.runtime.remove_task(task.id)
     assert await bench.runtime.task_ids() == set()
     assert [command for command in processes_with(str(bench.directory)).values() if task.id in command] == []
@@ -113,7 +113,7 @@ async def test_a_sandbox_that_hangs_is_made_anew(
         os.kill(pid, signal.SIGSTOP)
     with monkeypatch.context() as patched:
         patched.setattr(containers, "LONG_CALL", 2.0)
-        patched.setattr(containers, "KILL_SECONDS", 2.0)
+        patched.setattr(endings, "KILL_SECONDS", 2.0)
         with pytest.raises(ContainerdUnavailable):
             await bench.runtime.start(spec.id)
 

@@ -124,9 +124,9 @@ async def test_silence_is_an_error_of_the_link(agent: LiveAgent, played: PlayedS
 
 
 async def test_an_agent_answers_heartbeats_and_stays_while_they_come(agent: LiveAgent, played: PlayedServer) -> None:
-    async with running(link_to(played, agent, silence=1.0, silence_jitter=0.0)):
+    async with running(link_to(played, agent, silence=2.0, silence_jitter=0.0)):
         connection = await played.next()
-        for number in range(8):
+        for number in range(12):
             said = await answer(connection, acs.HeartbeatMessage(message_id=f"m{number}", healthy=True))
             assert said == acs.HeartbeatAckRequest(message_id=f"m{number}")
             await asyncio.sleep(0.2)  # together they take longer than the silence that the agent bears

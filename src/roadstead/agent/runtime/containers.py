@@ -1,18 +1,16 @@
-"""Containers and their processes through containerd's API: records, root file systems, shims, signals, ends."""
+"""Containers and their processes through containerd's API, call by call: records, shims, signals, ends."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import stat
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 import structlog
 from google.protobuf.any_pb2 import Any
@@ -26,45 +24,31 @@ from roadstead.agent.runtime.api import (
     runc_options_pb2,
     runtime_options_pb2,
     sandboxes_pb2,
-    snapshots_pb2,
     task_types_pb2,
     tasks_pb2,
     types_pb2,
 )
-from roadstead.agent.runtime.cleanup import remove_bundle
 from roadstead.agent.runtime.client import LONG_CALL, Client
 from roadstead.agent.runtime.config import RuntimeSettings
 from roadstead.agent.runtime.errors import (
     AlreadyExists,
-    ContainerdError,
     ContainerdUnavailable,
     FailedPrecondition,
     NotFound,
 )
 from roadstead.agent.runtime.model import ContainerState, ContainerStatus, Isolation, Output
-from roadstead.agent.runtime.shims import kill_kernel, kill_shim
 from roadstead.agent.runtime.spec import Document
-from roadstead.engines.subprocesses import run
 
 CONTAINERS = "/containerd.services.containers.v1.Containers"
 TASKS = "/containerd.services.tasks.v1.Tasks"
-SNAPSHOTS = "/containerd.services.snapshots.v1.Snapshots"
 SANDBOXES = "/containerd.services.sandbox.v1.Store"
 
 log = structlog.get_logger(__name__)
 
-GC_ROOT = "containerd.io/gc.root"
 _RUNC_SHIM = "io.containerd.runc.v2"
 _RUNSC_SHIM = "io.containerd.runsc.v1"
 _RUNSC_OPTIONS = "io.containerd.runsc.v1.options"
-_SIGKILL = 9
-T = TypeVar("T")
 
-KILL_SECONDS = 30.0
-_RETRY = 0.05
-_LAYER_OPTION = "lowerdir="
-
-_MUTE_AT_DELETION = "the shim of a container that is deleted does not answer: it was killed"
 _MUTE = task_types_pb2.Process(status=task_types_pb2.RUNNING)
 """What is said of a process whose shim gives no answer."""
 
@@ -82,15 +66,6 @@ def when(timestamp: Timestamp) -> datetime:
     if timestamp.seconds <= 0:
         return datetime.now(UTC)
     return timestamp.ToDatetime(tzinfo=UTC)
-
-
-def layer_directories(mounts: list[types_pb2.Mount]) -> list[Path]:
-    """The directories of a prepared snapshot's layers, the topmost first."""
-    for mount in mounts:
-        for option in mount.options:
-            if option.startswith(_LAYER_OPTION):
-                return [Path(layer) for layer in option.removeprefix(_LAYER_OPTION).split(":")]
-    return [Path(mount.source) for mount in mounts if mount.type == "bind"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,22 +99,8 @@ class Containers:
         self._client = client
         self._settings = settings
 
-    async def prepare_rootfs(self, container_id: str, chain_id: str) -> list[types_pb2.Mount]:
-        """A writable layer on an image's; the mounts that make it a root file system."""
-        request = snapshots_pb2.PrepareSnapshotRequest(
-            snapshotter=self._settings.snapshotter,
-            key=container_id,
-            parent=chain_id,
-            labels={GC_ROOT: datetime.now(UTC).isoformat(timespec="seconds"), labels.OWNER: self._settings.tag},
-        )
-        answer = await _anew(
-            lambda: self._client.call(f"{SNAPSHOTS}/Prepare", request, snapshots_pb2.PrepareSnapshotResponse),
-            lambda: self.delete(container_id),
-        )
-        return list(answer.mounts)
-
     async def record(self, record: Record) -> None:
-        """Store a container's specification and labels."""
+        """Store a container's specification and labels. Raises AlreadyExists."""
         container = containers_pb2.Container(
             id=record.id,
             labels=dict(record.labels),
@@ -152,10 +113,12 @@ class Containers:
             snapshot_key=record.id if record.rootfs else "",
         )
         request = containers_pb2.CreateContainerRequest(container=container)
-        await _anew(
-            lambda: self._client.call(f"{CONTAINERS}/Create", request, containers_pb2.CreateContainerResponse),
-            lambda: self._delete_record(record.id),
-        )
+        await self._client.call(f"{CONTAINERS}/Create", request, containers_pb2.CreateContainerResponse)
+
+    async def delete_record(self, container_id: str) -> None:
+        """Remove what is stored of a container without a process. Raises NotFound."""
+        request = containers_pb2.DeleteContainerRequest(id=container_id)
+        await self._client.call(f"{CONTAINERS}/Delete", request, Empty)
 
     async def keep_end(self, record: Record) -> None:
         """Have containerd keep a shim whose process ended while containerd was away, and with it the exit code.
@@ -167,6 +130,11 @@ class Containers:
         with suppress(AlreadyExists):
             await self._client.call(f"{SANDBOXES}/Create", request, sandboxes_pb2.StoreCreateResponse)
 
+    async def drop_end(self, container_id: str) -> None:
+        """Let go of what `keep_end` had kept. Raises NotFound."""
+        request = sandboxes_pb2.StoreDeleteRequest(sandbox_id=container_id)
+        await self._client.call(f"{SANDBOXES}/Delete", request, sandboxes_pb2.StoreDeleteResponse)
+
     async def create_task(self, record: Record) -> int:
         """Start the shim and create the first process, stopped before its program; its pid."""
         request = tasks_pb2.CreateTaskRequest(
@@ -176,21 +144,6 @@ class Containers:
             stderr=str(record.output.stderr) if record.output else "",
         )
         return (await self._client.call(f"{TASKS}/Create", request, tasks_pb2.CreateTaskResponse, LONG_CALL)).pid
-
-    async def discard_gvisor_state(self, container_id: str) -> None:
-        """Have gVisor forget what it knows of a container whose creation was killed; a failure shows in the next attempt."""
-        program = str(self._settings.engines.runsc)
-        done = await run([program, "--root", str(self._settings.gvisor_state), "delete", "--force", container_id])
-        if done.status:
-            log.warning("gVisor keeps a container's state", container=container_id, reason=done.stderr)
-
-    async def discard_bundle(self, container_id: str) -> None:
-        """Take away the directory of a container that containerd does not know, and its shim; a failure shows in the next attempt."""
-        await asyncio.to_thread(kill_shim, container_id, self._settings.socket, self._settings.namespace)
-        try:
-            await asyncio.to_thread(remove_bundle, self._settings.bundles / container_id)
-        except OSError as error:
-            log.warning("what is left of a container stays", container=container_id, reason=str(error))
 
     async def start(self, container_id: str, exec_id: str = "") -> int:
         """Run the program; its pid."""
@@ -222,134 +175,10 @@ class Containers:
                 return ProcessEnd(answer.exit_status, when(answer.exited_at))
         return None
 
-    async def stop(self, container_id: str, signal: int, grace: float) -> None:
-        """Signal, wait, and kill what is left after `grace` seconds. Returns when nothing runs. Raises ContainerdError."""
-        try:
-            if grace > 0 and await self._ends_by(container_id, signal, grace):
-                return
-            if await self._ends_by(container_id, _SIGKILL, KILL_SECONDS, everything=True):
-                return
-            if not await self._ends_with_its_shim(container_id):
-                raise ContainerdError(f"{container_id} did not end within {KILL_SECONDS:g} s of SIGKILL")
-        except NotFound:
-            return
-
-    async def _ends_by(self, container_id: str, signal: int, within: float, *, everything: bool = False) -> bool:
-        """Signal and wait; whether the process ended. A signal other than SIGKILL that nobody takes is not waited for.
-
-        Raises ContainerdUnavailable where it is not the shim that gives no answer.
-        """
-        try:
-            taken = await self.kill(container_id, signal, everything=everything)
-        except ContainerdUnavailable:
-            await self._client.version()
-            log.warning("a shim does not answer", container=container_id)
-            return False
-        if not taken and signal != _SIGKILL:
-            return False
-        return await self.wait(container_id, within) is not None
-
-    async def _ends_with_its_shim(self, container_id: str) -> bool:
-        """Kill the container's shim and the kernel that it runs on; whether that ended the container.
-
-        containerd takes away what a dead shim leaves. For a shim that does nothing, or does not answer: gVisor's is left so by a containerd
-        that was killed in the middle of a start, and by a sandbox that hangs, as then do all containers of the task.
-        """
-        marks = await self.labels(container_id)
-        if marks.get(labels.ISOLATION) == Isolation.GVISOR.value:
-            await asyncio.to_thread(kill_kernel, marks[labels.MEMORY_GROUP], self._settings.gvisor_state)
-        return await self._goes_with_its_shim(container_id, "a container outlived SIGKILL: its shim was killed")
-
-    async def _goes_with_its_shim(self, container_id: str, why: str) -> bool:
-        """Kill the container's shim; whether containerd took away what that left."""
-        if not await asyncio.to_thread(kill_shim, container_id, self._settings.socket, self._settings.namespace):
-            return False
-        log.warning(why, container=container_id)
-        deadline = time.monotonic() + KILL_SECONDS
-        while await self.state_of(container_id) not in (None, ContainerState.STOPPED):
-            if time.monotonic() > deadline:
-                return False
-            await asyncio.sleep(_RETRY)
-        return True
-
-    async def delete(self, container_id: str) -> None:
-        """Remove process, record and writable layer, whatever of them exists.
-
-        containerd answers for the process when its shim has passed on all output.
-        """
-        await self._delete_record(container_id)
-        with suppress(NotFound):
-            await self.remove_snapshot(container_id)
-        with suppress(NotFound):
-            end = sandboxes_pb2.StoreDeleteRequest(sandbox_id=container_id)
-            await self._client.call(f"{SANDBOXES}/Delete", end, sandboxes_pb2.StoreDeleteResponse)
-
-    async def _delete_record(self, container_id: str) -> None:
-        with suppress(NotFound):
-            await self._delete_task(container_id)
-        with suppress(NotFound):
-            await self._client.call(
-                f"{CONTAINERS}/Delete", containers_pb2.DeleteContainerRequest(id=container_id), Empty
-            )
-
-    async def _delete_task(self, container_id: str) -> None:
+    async def delete_task(self, container_id: str) -> None:
+        """Delete an ended process and end its shim, once that has passed on all output. Raises NotFound."""
         request = tasks_pb2.DeleteTaskRequest(container_id=container_id)
-        if await self._is_mute(container_id):
-            # As gVisor's is left by a containerd that was killed while it made a container: it would never answer this either.
-            await self._goes_with_its_shim(container_id, _MUTE_AT_DELETION)
-        if await self._is_runc(container_id):
-            with suppress(ContainerdError):
-                # For a process that was made and never run: runc's shim waits ten seconds for the end of its output otherwise.
-                # gVisor's has no such wait, and there this signal is never answered.
-                await self.kill(container_id, _SIGKILL)
-        deadline = time.monotonic() + KILL_SECONDS
-        while True:
-            try:
-                await self._client.call(f"{TASKS}/Delete", request, tasks_pb2.DeleteResponse, LONG_CALL)
-            except NotFound:
-                raise
-            except ContainerdUnavailable:
-                await self._client.version()
-                if not await self._goes_with_its_shim(container_id, _MUTE_AT_DELETION):
-                    raise
-                deadline = time.monotonic() + KILL_SECONDS
-                continue
-            except ContainerdError:
-                # The engines refuse a process that runs, each in words of its own, gVisor for a while after its sandbox died, and
-                # containerd until it has taken away what a dead shim left.
-                if time.monotonic() > deadline:
-                    raise
-            else:
-                return
-            with suppress(ContainerdError):  # the deletion has the last word
-                await self.stop(container_id, _SIGKILL, 0)
-            await asyncio.sleep(_RETRY)
-
-    async def _is_runc(self, container_id: str) -> bool:
-        request = containers_pb2.GetContainerRequest(id=container_id)
-        with suppress(NotFound):
-            found = await self._client.call(f"{CONTAINERS}/Get", request, containers_pb2.GetContainerResponse)
-            return found.container.runtime.name == _RUNC_SHIM
-        return False
-
-    async def remove_snapshot(self, key: str) -> None:
-        """Remove a writable layer."""
-        request = snapshots_pb2.RemoveSnapshotRequest(snapshotter=self._settings.snapshotter, key=key)
-        await self._client.call(f"{SNAPSHOTS}/Remove", request, Empty, LONG_CALL)
-
-    async def snapshots(self) -> list[str]:
-        """The keys of the writable layers that we made."""
-        request = snapshots_pb2.ListSnapshotsRequest(
-            snapshotter=self._settings.snapshotter, filters=[f'labels."{labels.OWNER}"=={self._settings.tag}']
-        )
-        pages = await self._client.collect(f"{SNAPSHOTS}/List", request, snapshots_pb2.ListSnapshotsResponse)
-        return [info.name for page in pages for info in page.info]
-
-    async def layers(self, key: str) -> list[Path]:
-        """The directories of a writable layer and of those below it, the topmost first."""
-        request = snapshots_pb2.MountsRequest(snapshotter=self._settings.snapshotter, key=key)
-        mounts = (await self._client.call(f"{SNAPSHOTS}/Mounts", request, snapshots_pb2.MountsResponse)).mounts
-        return layer_directories(list(mounts))
+        await self._client.call(f"{TASKS}/Delete", request, tasks_pb2.DeleteResponse, LONG_CALL)
 
     async def labels(self, container_id: str) -> dict[str, str]:
         """A container's labels; raises NotFound."""
@@ -392,7 +221,15 @@ class Containers:
             return None
         return self._status(container_id, marks, await self._process(container_id)).state
 
-    async def _is_mute(self, container_id: str) -> bool:
+    async def is_runc(self, container_id: str) -> bool:
+        """Whether there is a container with this id, and runc runs it."""
+        request = containers_pb2.GetContainerRequest(id=container_id)
+        with suppress(NotFound):
+            found = await self._client.call(f"{CONTAINERS}/Get", request, containers_pb2.GetContainerResponse)
+            return found.container.runtime.name == _RUNC_SHIM
+        return False
+
+    async def is_mute(self, container_id: str) -> bool:
         """Whether a shim gives no answer, twice, each time for as long as containerd waits. Raises ContainerdUnavailable."""
         for _ in range(2):
             if await self._process(container_id) is not _MUTE:
@@ -436,15 +273,6 @@ class Containers:
             return pack(runtime_options_pb2.Options(type_url=_RUNSC_OPTIONS, config_path=path))
         root = str(self._settings.state / "runc")
         return pack(runc_options_pb2.Options(binary_name=str(self._settings.engines.runc), root=root))
-
-
-async def _anew(make: Callable[[], Awaitable[T]], take_away: Callable[[], Awaitable[None]]) -> T:
-    """Make what may be there already, because an agent that was killed asked for it and containerd did it only now: that is taken away first."""
-    try:
-        return await make()
-    except AlreadyExists:
-        await take_away()
-        return await make()
 
 
 def open_output(output: Output) -> None:

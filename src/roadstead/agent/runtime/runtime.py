@@ -19,7 +19,8 @@ from roadstead.agent.runtime.capabilities import UnknownCapability
 from roadstead.agent.runtime.cgroups import Cgroups, TaskUsage
 from roadstead.agent.runtime.client import Client
 from roadstead.agent.runtime.config import RuntimeSettings
-from roadstead.agent.runtime.containers import Containers, Record, layer_directories, open_output
+from roadstead.agent.runtime.containers import Containers, Record, open_output
+from roadstead.agent.runtime.endings import Endings
 from roadstead.agent.runtime.errors import (
     AlreadyExists,
     CannotCreateContainer,
@@ -32,6 +33,7 @@ from roadstead.agent.runtime.errors import (
 )
 from roadstead.agent.runtime.exits import ExitWatcher
 from roadstead.agent.runtime.images import Images, OnProgress
+from roadstead.agent.runtime.launch import Launcher
 from roadstead.agent.runtime.model import (
     ContainerExit,
     ContainerSpec,
@@ -44,8 +46,9 @@ from roadstead.agent.runtime.model import (
     TaskSpec,
 )
 from roadstead.agent.runtime.process import NoCommand, combine
-from roadstead.agent.runtime.sandboxes import Sandboxes, launch, own_oom_score, sandbox_id
+from roadstead.agent.runtime.sandboxes import Sandboxes, own_oom_score, sandbox_id
 from roadstead.agent.runtime.shims import kill_lost, running_shims
+from roadstead.agent.runtime.snapshots import Snapshots, layer_directories
 from roadstead.agent.runtime.spec import DeviceNode, Place, Unsuitable, oci_spec
 
 log = structlog.get_logger(__name__)
@@ -69,8 +72,11 @@ class Runtime:
         self.cgroups = Cgroups(settings.tag, settings.cgroup_root)
         self._client = Client(settings.socket, settings.namespace)
         self._containers = Containers(self._client, settings)
+        self._snapshots = Snapshots(self._client, settings)
+        self._endings = Endings(self._client, self._containers, self._snapshots, settings)
+        self._launcher = Launcher(self._containers, self._snapshots, self._endings)
         self._images = Images(self._client, settings)
-        self._sandboxes = Sandboxes(self._containers, self.cgroups, settings)
+        self._sandboxes = Sandboxes(self._containers, self._launcher, self._endings, self.cgroups, settings)
         self._making: set[str] = set()
         self._exits = ExitWatcher(self._containers, self.cgroups, self._making.__contains__)
         self._watching: asyncio.Task[None] | None = None
@@ -233,7 +239,7 @@ class Runtime:
             self._making.add(spec.id)  # the end of what is thrown away is nobody's news
             try:
                 await self._exits.forget(spec.id)
-                await self._containers.delete(spec.id)
+                await self._endings.delete(spec.id)
             finally:
                 self._making.discard(spec.id)
         self._half_made.add(spec.id)
@@ -253,7 +259,7 @@ class Runtime:
 
     async def stop(self, container_id: str, *, signal: int = _SIGTERM, grace: float = 30) -> None:
         """Send `signal`, wait up to `grace` seconds, then SIGKILL. Returns when it has ended; no error if it had."""
-        await self._containers.stop(container_id, signal, grace)
+        await self._endings.stop(container_id, signal, grace)
 
     async def kill(self, container_id: str, signal: int) -> None:
         """Send a signal to the first process; nothing if it ended."""
@@ -263,14 +269,14 @@ class Runtime:
         """Remove a container, killing it if it runs. Its output is complete in the files when this returns. Safe to repeat."""
         self._forget_unmade(container_id)
         await self._exits.forget(container_id)
-        await self._containers.delete(container_id)
+        await self._endings.delete(container_id)
         self._task_of.pop(container_id, None)
 
     async def exec(self, container_id: str, spec: ExecSpec) -> int:
         """Run one more process in a container; its pid. Raises CannotStartContainer, NotFound."""
         identity = None
         if spec.user is not None:
-            accounts = await asyncio.to_thread(read_accounts, await self._containers.layers(container_id))
+            accounts = await asyncio.to_thread(read_accounts, await self._snapshots.layers(container_id))
             try:
                 identity = accounts.resolve(spec.user)
             except UnknownUser as error:
@@ -335,7 +341,7 @@ class Runtime:
             process = combine(spec)
             place = self._place(spec, sandbox)
             open_output(spec.output)
-            rootfs = await self._containers.prepare_rootfs(spec.id, spec.image.chain_id)
+            rootfs = await self._launcher.prepare_rootfs(spec.id, spec.image.chain_id)
             identity = (await self._accounts_of(spec.image, rootfs)).resolve(process.user)
             document = oci_spec(spec, task, process, identity, place)
         except (NoCommand, UnknownUser, UnknownCapability, Unsuitable, OSError, ContainerdError) as error:
@@ -343,8 +349,7 @@ class Runtime:
         ours = labels.ours(
             self.settings.tag, task.id, task.isolation.value, labels.APPLICATION, sandbox if gvisor else spec.id
         )
-        await launch(
-            self._containers,
+        await self._launcher.launch(
             Record(
                 id=spec.id,
                 image=spec.image.reference,
@@ -359,7 +364,7 @@ class Runtime:
     async def _give_up(self, name: str) -> None:
         """Remove a half-made container. What can't be removed now goes with `remove` or `remove_task`."""
         try:
-            await self._containers.delete(name)
+            await self._endings.delete(name)
         except RuntimeFault as error:
             log.info("a container that was not made is left over", container=name, reason=str(error))
 
@@ -396,10 +401,10 @@ class Runtime:
         """Remove writable layers and shims without a container: agent or containerd were killed between making the two."""
         await self._kill_lost_shims()
         records = await self._containers.records()
-        for key in await self._containers.snapshots():
+        for key in await self._snapshots.keys():
             if key not in records:
                 with suppress(NotFound, AlreadyExists):
-                    await self._containers.remove_snapshot(key)
+                    await self._snapshots.remove(key)
 
 
 def _device_node(device: Device) -> DeviceNode:

@@ -17,8 +17,9 @@ import structlog
 
 from roadstead.agent.runtime import labels, processes
 from roadstead.agent.runtime.cgroups import Cgroups
-from roadstead.agent.runtime.config import SHIM_LOAD_SECONDS, RuntimeSettings
+from roadstead.agent.runtime.config import RuntimeSettings
 from roadstead.agent.runtime.containers import Containers, Record
+from roadstead.agent.runtime.endings import Endings
 from roadstead.agent.runtime.errors import (
     CannotCreateContainer,
     CannotStartContainer,
@@ -26,19 +27,12 @@ from roadstead.agent.runtime.errors import (
     ContainerdUnavailable,
     RuntimeFault,
 )
+from roadstead.agent.runtime.launch import Launcher
 from roadstead.agent.runtime.model import ContainerState, TaskSpec
 from roadstead.agent.runtime.spec import Place, sandbox_spec
 
 log = structlog.get_logger(__name__)
 
-CONTAINERDS_SECONDS = 2.0 * SHIM_LOAD_SECONDS + 2
-"""How long a bundle is left to containerd, which waits twice before it gives up a shim that does not answer."""
-LEFTOVER_SECONDS = CONTAINERDS_SECONDS + 8
-"""How long what is left of an earlier attempt is waited for."""
-_RETRY = 0.1
-_GVISOR_STATE = "cannot lock container metadata file: container already exists"
-_STATE_IN_THE_WAY = ("container with given ID already exists", _GVISOR_STATE)
-"""What runc and gVisor say of an earlier attempt's state: the first takes it away in the next attempt that fails, the second never does."""
 _SIGKILL = 9
 
 
@@ -52,49 +46,20 @@ def own_oom_score() -> int:
     return int(Path("/proc/self/oom_score_adj").read_text())
 
 
-async def launch(containers: Containers, record: Record) -> None:
-    """Store a container and have its shim make it. Raises CannotCreateContainer, CannotStartContainer.
-
-    A container that an earlier agent asked for may still be taken away: containerd gives up what nobody waits for any more, and until then
-    its bundle is in the way. One that an engine held on to meanwhile containerd forgets: it is taken away here.
-    """
-    try:
-        await containers.record(record)
-    except ContainerdError as error:
-        raise CannotCreateContainer(str(error)) from error
-    try:
-        await containers.keep_end(record)
-        await _create(containers, record)
-    except ContainerdError as error:
-        raise CannotStartContainer(processes.explain(str(error))) from error
-
-
-async def _create(containers: Containers, record: Record) -> None:
-    clock = asyncio.get_running_loop().time
-    began = clock()
-    while True:
-        try:
-            await containers.create_task(record)
-        except ContainerdError as error:
-            text = str(error)
-            bundle = text.startswith("mkdir ") and text.endswith(": file exists")
-            if not (bundle or text.endswith(_STATE_IN_THE_WAY)) or clock() > began + LEFTOVER_SECONDS:
-                raise
-            log.info("an earlier attempt is still in the way", container=record.id, reason=text)
-            if text.endswith(_GVISOR_STATE):
-                await containers.discard_gvisor_state(record.id)
-            elif bundle and clock() > began + CONTAINERDS_SECONDS:
-                await containers.discard_bundle(record.id)
-            await asyncio.sleep(_RETRY)
-        else:
-            return
-
-
 class Sandboxes:
     """The sandboxes of one containerd."""
 
-    def __init__(self, containers: Containers, cgroups: Cgroups, settings: RuntimeSettings) -> None:
+    def __init__(
+        self,
+        containers: Containers,
+        launcher: Launcher,
+        endings: Endings,
+        cgroups: Cgroups,
+        settings: RuntimeSettings,
+    ) -> None:
         self._containers = containers
+        self._launcher = launcher
+        self._endings = endings
         self._cgroups = cgroups
         self._settings = settings
         self._unstarted: dict[str, asyncio.Lock] = {}
@@ -114,7 +79,7 @@ class Sandboxes:
             return
         if state is not ContainerState.CREATED:
             if not new:
-                await self._containers.delete(name)
+                await self._endings.delete(name)
             await self._make(name, task)
         self._unstarted.setdefault(task.id, asyncio.Lock())
 
@@ -180,8 +145,8 @@ class Sandboxes:
                 await self._containers.start(name)
             except ContainerdError as error:
                 log.info("a sandbox could not be started to end it", sandbox=name, reason=str(error))
-        await self._containers.stop(name, _SIGKILL, 0)
-        await self._containers.delete(name)
+        await self._endings.stop(name, _SIGKILL, 0)
+        await self._endings.delete(name)
 
     async def _make(self, name: str, task: TaskSpec) -> None:
         place = Place(
@@ -193,7 +158,7 @@ class Sandboxes:
         marks = labels.ours(self._settings.tag, task.id, task.isolation.value, labels.SANDBOX, name)
         await asyncio.to_thread(self._cgroups.remove_container, task.id, name)
         try:
-            await launch(self._containers, Record(name, "", task.isolation, sandbox_spec(name, task, place), marks))
+            await self._launcher.launch(Record(name, "", task.isolation, sandbox_spec(name, task, place), marks))
         except (CannotCreateContainer, CannotStartContainer) as error:
             await asyncio.shield(self._give_up(task.id))
             raise CannotCreateContainer(f"sandbox: {error}") from error

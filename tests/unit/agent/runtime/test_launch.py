@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from tests.unit.agent.runtime.played_containerd import Engine, Settings
 
-from roadstead.agent.runtime import sandboxes
-from roadstead.agent.runtime.containers import Record
+from roadstead.agent.runtime import launch as launch_module
+from roadstead.agent.runtime.containers import Containers, Record
+from roadstead.agent.runtime.endings import Endings
 from roadstead.agent.runtime.errors import CannotStartContainer, ContainerdError
+from roadstead.agent.runtime.launch import Launcher
 from roadstead.agent.runtime.model import Isolation
+from roadstead.agent.runtime.snapshots import Snapshots
 
 IN_THE_WAY = "mkdir /run/x/io.containerd.runtime.v2.task/roadstead/a-1: file exists"
 RUNC_STATE = (
@@ -23,7 +28,7 @@ GVISOR_STATE = (
 RECORD = Record(id="a-1", image="web", isolation=Isolation.GVISOR, document=cast("Any", {}), labels={})
 
 
-class Containers:
+class Played:
     """Answers each attempt with the next of `errors`, then well."""
 
     def __init__(self, errors: Iterator[str]) -> None:
@@ -50,10 +55,14 @@ class Containers:
             raise ContainerdError(text)
         return 1
 
+    async def launch(self) -> None:
+        played = cast("Any", self)
+        await Launcher(played, played, played).launch(RECORD)
+
 
 async def launch(*errors: str) -> int:
-    containers = Containers(iter(errors))
-    await sandboxes.launch(cast("Any", containers), RECORD)
+    containers = Played(iter(errors))
+    await containers.launch()
     return containers.attempts
 
 
@@ -63,21 +72,21 @@ async def test_what_is_in_the_way_is_waited_for() -> None:
 
 
 async def test_gvisor_is_told_to_forget_what_it_kept() -> None:
-    containers = Containers(iter([GVISOR_STATE]))
-    await sandboxes.launch(cast("Any", containers), RECORD)
+    containers = Played(iter([GVISOR_STATE]))
+    await containers.launch()
     assert (containers.attempts, containers.discarded) == (2, ["a-1"])
 
 
 async def test_a_bundle_that_containerd_leaves_is_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandboxes, "CONTAINERDS_SECONDS", 0.15)
-    containers = Containers(iter([]))
+    monkeypatch.setattr(launch_module, "CONTAINERDS_SECONDS", 0.15)
+    containers = Played(iter([]))
     containers.bundle_stays = True
-    await sandboxes.launch(cast("Any", containers), RECORD)
+    await containers.launch()
     assert containers.attempts == 4
 
 
 async def test_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandboxes, "LEFTOVER_SECONDS", 0.2)
+    monkeypatch.setattr(launch_module, "LEFTOVER_SECONDS", 0.2)
     with pytest.raises(CannotStartContainer, match="file exists"):
         await launch(*[IN_THE_WAY] * 100)
 
@@ -85,3 +94,16 @@ async def test_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_what_an_engine_refuses_is_told_at_once() -> None:
     with pytest.raises(CannotStartContainer, match="no such file"):
         await launch('exec: "nope": stat /nope: no such file or directory')
+
+
+async def test_what_a_killed_agent_asked_for_late_is_taken_away() -> None:
+    engine = Engine()
+    client, settings = cast("Any", engine), cast("Any", Settings())
+    containers, snapshots = Containers(client, settings), Snapshots(client, settings)
+    launcher = Launcher(containers, snapshots, Endings(client, containers, snapshots, settings))
+    engine.there = {"Snapshots/Prepare", "Containers/Create"}
+    await launcher.prepare_rootfs("a", "sha256:1")
+    assert engine.there == {"Snapshots/Prepare"}, "made anew, and the record of before is gone"
+    engine.there.add("Containers/Create")
+    await launcher.launch(replace(RECORD, id="a"))
+    assert engine.there == {"Snapshots/Prepare", "Containers/Create"}, "the writable layer stays"

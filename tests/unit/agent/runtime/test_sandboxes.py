@@ -10,6 +10,7 @@ import pytest
 
 from roadstead.agent.runtime.cgroups import Cgroups
 from roadstead.agent.runtime.errors import ContainerdError, ContainerdUnavailable
+from roadstead.agent.runtime.launch import Launcher
 from roadstead.agent.runtime.model import ContainerState, Isolation, TaskSpec
 from roadstead.agent.runtime.sandboxes import Sandboxes, sandbox_id
 
@@ -71,7 +72,9 @@ def engine() -> Engine:
 @pytest.fixture
 def sandboxes(engine: Engine, tmp_path: Path) -> Sandboxes:
     settings = SimpleNamespace(pause_rootfs=Path("/pause"), tag="abcdef")
-    return Sandboxes(cast(Any, engine), Cgroups("abcdef", tmp_path), cast(Any, settings))
+    played = cast(Any, engine)
+    launcher = Launcher(played, played, played)
+    return Sandboxes(played, launcher, played, Cgroups("abcdef", tmp_path), cast(Any, settings))
 
 
 async def test_a_start_that_lost_sight_of_containerd_is_done_again_in_a_new_sandbox(

@@ -1,0 +1,61 @@
+"""Containers that end, or are taken away, whatever their shim does."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from tests.unit.agent.runtime.played_containerd import RUNS, Engine, Settings
+
+from roadstead.agent.runtime import endings as endings_module
+from roadstead.agent.runtime.containers import Containers
+from roadstead.agent.runtime.endings import Endings
+from roadstead.agent.runtime.errors import ContainerdError, ContainerdUnavailable, NotFound
+from roadstead.agent.runtime.snapshots import Snapshots
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def endings(engine: Engine) -> Endings:
+    client, settings = cast("Any", engine), cast("Any", Settings())
+    return Endings(client, Containers(client, settings), Snapshots(client, settings), settings)
+
+
+async def test_a_shim_that_does_not_answer_is_killed_with_what_is_deleted(
+    engine: Engine, endings: Endings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(container_id: str, *_: object) -> bool:
+        engine.alone = NotFound("its shim is gone")
+        engine.calls.append(f"killed {container_id}")
+        return True
+
+    monkeypatch.setattr(endings_module, "kill_shim", killed)
+    engine.alone = ContainerdUnavailable("context deadline exceeded")
+    await endings.delete("a")
+    assert engine.calls.index("killed a") < engine.calls.index("Tasks/Delete")
+    engine.calls.clear()
+    engine.alone = RUNS
+    await endings.delete("a")
+    assert "killed a" not in engine.calls
+
+
+async def test_a_deletion_that_never_ends_is_ended_with_its_shim(
+    engine: Engine, endings: Endings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(container_id: str, *_: object) -> bool:
+        engine.alone, engine.deletion = NotFound("its shim is gone"), ContainerdError("ttrpc: closed")
+        engine.closed = 3
+        return True
+
+    monkeypatch.setattr(endings_module, "kill_shim", killed)
+    engine.alone, engine.deletion = RUNS, ContainerdUnavailable("context deadline exceeded")
+    monkeypatch.setattr(endings_module, "KILL_SECONDS", 0.5)
+    await endings.delete("a")
+    assert "Containers/Delete" in engine.calls
+    engine.alone, engine.deletion, engine.away = RUNS, ContainerdUnavailable("connection refused"), True
+    with pytest.raises(ContainerdUnavailable):
+        await endings.delete("a")
