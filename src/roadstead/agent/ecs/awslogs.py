@@ -32,7 +32,6 @@ _PREFIX = (
 _OPTIONS = frozenset(
     {
         "awslogs-create-group",
-        "awslogs-endpoint",
         "awslogs-group",
         "awslogs-region",
         "awslogs-stream",

@@ -29,6 +29,7 @@ def logging(**options: str) -> Task:
     ("options", "named"),
     [
         ({"awslogs_multiline_pattern": "^x"}, "log option awslogs-multiline-pattern is not supported"),
+        ({"awslogs_endpoint": "http://127.0.0.1:1"}, "log option awslogs-endpoint is not supported"),
         ({"mode": "blocking"}, "log option mode=blocking is not supported"),
     ],
 )
