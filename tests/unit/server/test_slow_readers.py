@@ -13,11 +13,14 @@ from tests.support.web_server import client_of, web_server
 from roadstead.server.http import PatientHttpProtocol
 
 SIZE = 32 << 20
-STALL = 0.5
 
 
-class Protocol(PatientHttpProtocol):
-    stall_seconds = STALL
+class Impatient(PatientHttpProtocol):
+    stall_seconds = 0.5
+
+
+class Patient(PatientHttpProtocol):
+    stall_seconds = 5.0
 
 
 async def much(scope: Any, receive: Any, send: Any) -> None:
@@ -29,9 +32,9 @@ async def much(scope: Any, receive: Any, send: Any) -> None:
 
 
 @contextlib.asynccontextmanager
-async def asking() -> AsyncGenerator[socket.socket]:
+async def asking(protocol: type[PatientHttpProtocol]) -> AsyncGenerator[socket.socket]:
     """A client's socket that has asked for everything, with a small buffer of its own."""
-    async with web_server(much, Protocol) as (_, address), client_of(address, 4096) as client:
+    async with web_server(much, protocol) as (_, address), client_of(address, 4096) as client:
         await asyncio.get_running_loop().sock_sendall(client, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         yield client
 
@@ -47,12 +50,12 @@ async def read(client: socket.socket, pause: float = 0.0) -> int:
 
 
 async def test_one_who_reads_nothing_is_cut_off():
-    async with asking() as client:
-        await asyncio.sleep(STALL * 4)
+    async with asking(Impatient) as client:
+        await asyncio.sleep(Impatient.stall_seconds * 4)
         assert await asyncio.wait_for(read(client), 20) < SIZE
 
 
 async def test_one_who_goes_on_reading_gets_everything():
-    async with asking() as client:
-        await asyncio.sleep(STALL / 5)
+    async with asking(Patient) as client:
+        await asyncio.sleep(Patient.stall_seconds / 10)
         assert await asyncio.wait_for(read(client), 60) >= SIZE
