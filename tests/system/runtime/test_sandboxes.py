@@ -12,7 +12,7 @@ import pytest
 from tests.support.containerd import poll, processes_with
 
 from roadstead.agent.kernelnet import create_namespace, delete_namespace, in_namespace, open_route
-from roadstead.agent.runtime import Isolation, Runtime, containers, endings, sandboxes
+from roadstead.agent.runtime import Isolation, Runtime, containers, endings, launch, sandboxes
 from roadstead.agent.runtime.containers import Containers
 from roadstead.agent.runtime.errors import ContainerdUnavailable
 from roadstead.engines.subprocesses import run
@@ -129,7 +129,7 @@ async def test_a_sandbox_that_hangs_is_made_anew(
 async def test_a_bundle_that_an_engine_held_on_to_is_taken_away(
     bench: Any, isolation: Isolation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sandboxes, "CONTAINERDS_SECONDS", 0.3)
+    monkeypatch.setattr(launch, "CONTAINERDS_SECONDS", 0.3)
     task = await bench.task(isolation)
     spec = bench.spec(task, "echo here")
     rootfs = bench.runtime.settings.bundles / spec.id / "rootfs"
