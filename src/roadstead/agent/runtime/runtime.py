@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 
 import structlog
 
 from roadstead.agent.runtime import labels, processes
-from roadstead.agent.runtime.accounts import Accounts, UnknownUser, read_accounts
-from roadstead.agent.runtime.api import types_pb2
-from roadstead.agent.runtime.capabilities import UnknownCapability
+from roadstead.agent.runtime.accounts import UnknownUser, read_accounts
 from roadstead.agent.runtime.cgroups import Cgroups, TaskUsage
 from roadstead.agent.runtime.client import Client
 from roadstead.agent.runtime.config import RuntimeSettings
-from roadstead.agent.runtime.containers import Containers, Record, open_output
+from roadstead.agent.runtime.containers import Containers
 from roadstead.agent.runtime.endings import Endings
 from roadstead.agent.runtime.errors import (
     AlreadyExists,
-    CannotCreateContainer,
     CannotStartContainer,
     ContainerdError,
     ContainerdUnavailable,
@@ -34,22 +28,20 @@ from roadstead.agent.runtime.errors import (
 from roadstead.agent.runtime.exits import ExitWatcher
 from roadstead.agent.runtime.images import Images, OnProgress
 from roadstead.agent.runtime.launch import Launcher
+from roadstead.agent.runtime.making import Maker
 from roadstead.agent.runtime.model import (
     ContainerExit,
     ContainerSpec,
     ContainerState,
     ContainerStatus,
-    Device,
     ExecSpec,
     Image,
     Isolation,
     TaskSpec,
 )
-from roadstead.agent.runtime.process import NoCommand, combine
-from roadstead.agent.runtime.sandboxes import Sandboxes, own_oom_score, sandbox_id
+from roadstead.agent.runtime.sandboxes import Sandboxes
 from roadstead.agent.runtime.shims import kill_lost, running_shims
-from roadstead.agent.runtime.snapshots import Snapshots, layer_directories
-from roadstead.agent.runtime.spec import DeviceNode, Place, Unsuitable, oci_spec
+from roadstead.agent.runtime.snapshots import Snapshots
 
 log = structlog.get_logger(__name__)
 
@@ -74,9 +66,10 @@ class Runtime:
         self._containers = Containers(self._client, settings)
         self._snapshots = Snapshots(self._client, settings)
         self._endings = Endings(self._client, self._containers, self._snapshots, settings)
-        self._launcher = Launcher(self._containers, self._snapshots, self._endings)
+        launcher = Launcher(self._containers, self._snapshots, self._endings)
+        self._maker = Maker(launcher, self.cgroups, settings)
         self._images = Images(self._client, settings)
-        self._sandboxes = Sandboxes(self._containers, self._launcher, self._endings, self.cgroups, settings)
+        self._sandboxes = Sandboxes(self._containers, launcher, self._endings, self.cgroups, settings)
         self._making: set[str] = set()
         self._exits = ExitWatcher(self._containers, self.cgroups, self._making.__contains__)
         self._watching: asyncio.Task[None] | None = None
@@ -89,7 +82,6 @@ class Runtime:
         self._half_made: set[str] = set()
         self._maybe_started: set[str] = set()
         """Containers whose start was asked for and never answered."""
-        self._accounts: dict[str, Accounts] = {}
 
     async def connect(self, within: float = 60) -> None:
         """Wait up to `within` seconds until containerd answers, clear what a crash left half made, watch for ends.
@@ -249,7 +241,7 @@ class Runtime:
         self._making.add(spec.id)
         await self._exits.forget(spec.id)
         try:
-            await self._create(spec, task)
+            await self._maker.make(spec, task)
             self._exits.expect(spec.id)
         except BaseException:
             await asyncio.shield(self._give_up(spec.id))
@@ -333,34 +325,6 @@ class Runtime:
         cpu_units = None if task.id in self._unlimited else task.cpu_units
         self.cgroups.create_task(task.id, cpu_units=cpu_units, memory_mib=task.memory_mib, pids=task.pids)
 
-    async def _create(self, spec: ContainerSpec, task: TaskSpec) -> None:
-        gvisor = task.isolation is Isolation.GVISOR
-        sandbox = sandbox_id(task.id) if gvisor else ""
-        await asyncio.to_thread(self.cgroups.remove_container, task.id, spec.id)
-        try:
-            process = combine(spec)
-            place = self._place(spec, sandbox)
-            open_output(spec.output)
-            rootfs = await self._launcher.prepare_rootfs(spec.id, spec.image.chain_id)
-            identity = (await self._accounts_of(spec.image, rootfs)).resolve(process.user)
-            document = oci_spec(spec, task, process, identity, place)
-        except (NoCommand, UnknownUser, UnknownCapability, Unsuitable, OSError, ContainerdError) as error:
-            raise CannotCreateContainer(str(error)) from error
-        ours = labels.ours(
-            self.settings.tag, task.id, task.isolation.value, labels.APPLICATION, sandbox if gvisor else spec.id
-        )
-        await self._launcher.launch(
-            Record(
-                id=spec.id,
-                image=spec.image.reference,
-                isolation=task.isolation,
-                document=document,
-                labels={**spec.labels, **ours},
-                rootfs=tuple(rootfs),
-                output=spec.output,
-            ),
-        )
-
     async def _give_up(self, name: str) -> None:
         """Remove a half-made container. What can't be removed now goes with `remove` or `remove_task`."""
         try:
@@ -372,25 +336,6 @@ class Runtime:
         self._unmade.pop(name, None)
         self._half_made.discard(name)
         self._maybe_started.discard(name)
-
-    def _place(self, spec: ContainerSpec, sandbox: str) -> Place:
-        init = self.settings.engines.init
-        return Place(
-            cgroup=self.cgroups.path(spec.task_id, spec.id),
-            sandbox=sandbox,
-            architecture=self.settings.architecture,
-            oom_score=own_oom_score(),
-            swap_accounting=self.cgroups.swap_accounting,
-            init=str(init) if init else None,
-            devices=tuple(_device_node(device) for device in spec.devices),
-        )
-
-    async def _accounts_of(self, image: Image, rootfs: list[types_pb2.Mount]) -> Accounts:
-        accounts = self._accounts.get(image.chain_id)
-        if accounts is None:
-            accounts = await asyncio.to_thread(read_accounts, layer_directories(rootfs))
-            self._accounts[image.chain_id] = accounts
-        return accounts
 
     async def _kill_lost_shims(self) -> None:
         running = await asyncio.to_thread(running_shims, self.settings.socket, self.settings.namespace)
@@ -405,20 +350,3 @@ class Runtime:
             if key not in records:
                 with suppress(NotFound, AlreadyExists):
                     await self._snapshots.remove(key)
-
-
-def _device_node(device: Device) -> DeviceNode:
-    found = Path(device.host_path).stat()
-    kind = "b" if stat.S_ISBLK(found.st_mode) else "c"
-    if not (stat.S_ISBLK(found.st_mode) or stat.S_ISCHR(found.st_mode)):
-        raise OSError(f"{device.host_path} is no device")
-    return DeviceNode(
-        path=device.container_path or device.host_path,
-        type=kind,
-        major=os.major(found.st_rdev),
-        minor=os.minor(found.st_rdev),
-        permissions=device.permissions,
-        mode=stat.S_IMODE(found.st_mode),
-        uid=found.st_uid,
-        gid=found.st_gid,
-    )
