@@ -12,6 +12,7 @@ from tests.support.postgres import PostgresServer, running_postgres
 from tests.unit.store.tables import things
 
 from roadstead.store import Event, StoreUnavailable, Transaction, TransactionConflict, open_store
+from roadstead.store.postgres import store as postgres_module
 from roadstead.store.postgres.store import PostgresStore
 
 pytestmark = pytest.mark.postgres
@@ -63,6 +64,43 @@ async def test_a_plain_transaction_reports_the_conflict_and_run_repeats_it(store
     assert attempts == 2
     async with store.snapshot() as tx:
         assert await count(tx, "a") == 11
+
+
+async def test_many_writers_of_one_row_all_get_through(store: PostgresStore):
+    async with store.transaction() as tx:
+        await tx.execute(insert(things).values(name="a", rank=0))
+
+    async def bump(tx: Transaction) -> None:
+        seen = await count(tx, "a")
+        await tx.execute(update(things).where(things.c.name == "a").values(rank=seen + 1))
+
+    await asyncio.gather(*(store.run(bump) for _ in range(60)))
+    async with store.snapshot() as tx:
+        assert await count(tx, "a") == 60
+
+
+async def test_a_conflict_that_never_ends_is_told(store: PostgresStore, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(postgres_module, "CONFLICT_SECONDS", 0.3)
+    async with store.transaction() as tx:
+        await tx.execute(insert(things).values(name="a", rank=0))
+    attempts = 0
+
+    async def lose(tx: Transaction) -> None:
+        nonlocal attempts
+        attempts += 1
+        seen = await count(tx, "a")
+        async with store.transaction() as other:
+            await other.execute(update(things).where(things.c.name == "a").values(rank=seen + 1))
+        await tx.execute(update(things).where(things.c.name == "a").values(rank=0))
+
+    ended = await asyncio.gather(store.run(lose), store.run(lose), return_exceptions=True)
+    assert [type(each) for each in ended] == [TransactionConflict] * 2
+    assert attempts > 3
+
+    async def bump(tx: Transaction) -> None:
+        await tx.execute(update(things).where(things.c.name == "a").values(rank=-1))
+
+    await store.run(bump)  # the line is free again
 
 
 async def test_a_conflict_counts_even_when_the_code_hides_it(store: PostgresStore):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
 import structlog
@@ -26,8 +26,11 @@ _log = structlog.stdlib.get_logger(__name__)
 T = TypeVar("T")
 
 ATTEMPTS = 10
-"""How often `run` tries. With pauses that double from 2 ms, the last conflict comes about a second after the first."""
+"""How often `run` tries after a lost connection or a duplicate key: with pauses that double from 2 ms, for about a second."""
+CONFLICT_SECONDS = 10.0
+"""How long `run` goes on after conflicts."""
 _FIRST_PAUSE = 0.002
+_LAST_PAUSE = 0.05
 _CONNECTIONS = 16
 _SCHEMA_LOCK = 0x726F6164  # any number that other users of the database don't take
 
@@ -38,6 +41,7 @@ class PostgresStore(Store):
     def __init__(self, url: URL, clock: Clock) -> None:
         super().__init__(url.render_as_string(hide_password=False), clock)
         self._closed = False
+        self._line = asyncio.Lock()
         self.engine = create_async_engine(
             url.set(drivername="postgresql+asyncpg"),
             isolation_level="SERIALIZABLE",
@@ -96,19 +100,42 @@ class PostgresStore(Store):
                 raise
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """See Store.run. Also begins anew, on another connection, when one is lost before the commit, and after a duplicate key."""
-        pause = _FIRST_PAUSE
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                async with self.transaction() as tx:
-                    return await work(tx)
-            except (TransactionConflict, StoreUnavailable, IntegrityError) as error:
-                if attempt == ATTEMPTS or (isinstance(error, IntegrityError) and not may_be_race(error)):
-                    raise
-                _log.debug("a transaction begins anew", attempt=attempt, reason=str(error))
-            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the retries, hides nothing
-            pause *= 2
-        raise AssertionError("unreachable")
+        """See Store.run. Also begins anew, on another connection, when one is lost before the commit, and after a duplicate key.
+
+        Transactions that lost to another form a line: of many that write to one row, one at a time tries again, and soon wins.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + CONFLICT_SECONDS
+        in_line = False
+        failures, pause = 0, _FIRST_PAUSE
+        async with AsyncExitStack() as line:
+            while True:
+                try:
+                    async with self.transaction() as tx:
+                        return await work(tx)
+                except TransactionConflict as error:
+                    reason: Exception = error
+                    in_line = in_line or await self._joins(line, deadline)
+                    if not in_line or clock() > deadline:
+                        raise
+                    pause = min(pause, _LAST_PAUSE)
+                except (StoreUnavailable, IntegrityError) as error:
+                    reason = error
+                    failures += 1
+                    if failures == ATTEMPTS or (isinstance(error, IntegrityError) and not may_be_race(error)):
+                        raise
+                _log.debug("a transaction begins anew", reason=str(reason))
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the retries, hides nothing
+                pause *= 2
+
+    async def _joins(self, line: AsyncExitStack, deadline: float) -> bool:
+        """Wait for the turn of a transaction that lost before; whether it came in time."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                await line.enter_async_context(self._line)
+        except TimeoutError:
+            return False
+        return True
 
     async def change_schema(self, work: Callable[[Connection], T]) -> T:
         """See Store.change_schema. An advisory lock keeps others out."""
