@@ -27,7 +27,9 @@ from roadstead.store import Transaction, metadata
 GLOBAL = ("iam", "sts")
 """Services without regions: signed for another one, they are about the same things."""
 ALL = sorted(DECLARED)
-REGIONAL = [name for name in ALL if name.partition(":")[0] not in GLOBAL]
+OF_NO_REGION = {"roadstead:DeleteRegistryAlias", "roadstead:PutRegistryAlias"}
+"""An account's public registry has its aliases wherever it is asked: who makes one from elsewhere can take it away from there."""
+REGIONAL = [name for name in ALL if name.partition(":")[0] not in GLOBAL and name not in OF_NO_REGION]
 WORD = re.compile(r"zzworld\w*")
 BY_ITSELF = {"ecr_garbage", "leases", "outbox", "outbox_consumers", "iam_access_key_uses", "iam_action_uses"}
 """Tables that the server writes by itself, or that say when a caller called."""
