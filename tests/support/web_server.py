@@ -17,9 +17,13 @@ Address = tuple[str, int]
 
 
 @contextlib.asynccontextmanager
-async def web_server(app: Any, protocol: type[PatientHttpProtocol]) -> AsyncGenerator[tuple[HttpServer, Address]]:
-    """A server while the context lasts, and its address on the loopback interface."""
+async def web_server(
+    app: Any, protocol: type[PatientHttpProtocol], buffer: int | None = None
+) -> AsyncGenerator[tuple[HttpServer, Address]]:
+    """A server while the context lasts, and its address on the loopback interface. Its connections' send buffers have `buffer` bytes, where given."""
     listener = socket.create_server(("127.0.0.1", 0))
+    if buffer is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
     config = uvicorn.Config(app, http=protocol, lifespan="off", log_config=None, timeout_graceful_shutdown=5)
     server = HttpServer(config, _no_links)
     serving = asyncio.create_task(server.serve(sockets=[listener]))

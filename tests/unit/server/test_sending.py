@@ -57,8 +57,8 @@ class Files:
 async def asking(
     files: Files, buffer: int | None = None, protocol: type[PatientHttpProtocol] = PatientHttpProtocol
 ) -> AsyncGenerator[socket.socket]:
-    """A client's connection."""
-    async with web_server(files, protocol) as (_, address), client_of(address, buffer) as client:
+    """A client's connection, and the server's end, with buffers of so many bytes."""
+    async with web_server(files, protocol, buffer) as (_, address), client_of(address, buffer) as client:
         yield client
 
 
