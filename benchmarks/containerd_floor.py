@@ -21,9 +21,11 @@ from roadstead.agent.runtime.accounts import Identity
 from roadstead.agent.runtime.client import Client
 from roadstead.agent.runtime.config import RuntimeSettings
 from roadstead.agent.runtime.containers import Containers, Record, open_output
+from roadstead.agent.runtime.endings import Endings
 from roadstead.agent.runtime.images import Images
 from roadstead.agent.runtime.model import ContainerSpec, Image, Isolation, Output, TaskSpec
 from roadstead.agent.runtime.process import combine
+from roadstead.agent.runtime.snapshots import Snapshots
 from roadstead.agent.runtime.spec import Document, Place, oci_spec, sandbox_spec
 from roadstead.cli.settings import run_directory
 
@@ -115,12 +117,13 @@ class Floor:
         pod = f"pod-{name}"
         output = Output(self._folder / "output" / name / "stdout", self._folder / "output" / name / "stderr")
         async with self._client() as client:
-            containers = Containers(client, self._settings)
+            containers, snapshots = Containers(client, self._settings), Snapshots(client, self._settings)
+            endings = Endings(client, containers, snapshots, self._settings)
             try:
                 began = time.perf_counter()
                 _, rootfs = await asyncio.gather(
                     asyncio.to_thread(_make_network, namespace, f"v{self._count}"),
-                    containers.prepare_rootfs(name, self._present.chain_id),
+                    snapshots.prepare(name, self._present.chain_id),
                 )
                 if in_pod:
                     await _run(containers, self._pause(pod, namespace))
@@ -131,9 +134,9 @@ class Floor:
                 )
                 return time.perf_counter() - began
             finally:
-                await containers.delete(name)
+                await endings.delete(name)
                 if in_pod:
-                    await containers.delete(pod)
+                    await endings.delete(pod)
                 await asyncio.to_thread(delete_namespace, namespace)
 
     @property
@@ -163,7 +166,7 @@ class Floor:
         try:
             containers = Containers(client, own)
             deadline = time.monotonic() + PATIENCE
-            while found := [*await containers.records(), *await containers.snapshots()]:
+            while found := [*await containers.records(), *await Snapshots(client, own).keys()]:
                 if time.monotonic() > deadline:
                     break
                 await asyncio.sleep(POLL)
