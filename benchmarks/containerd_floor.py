@@ -118,7 +118,7 @@ class Floor:
         output = Output(self._folder / "output" / name / "stdout", self._folder / "output" / name / "stderr")
         async with self._client() as client:
             containers, snapshots = Containers(client, self._settings), Snapshots(client, self._settings)
-            endings = Endings(client, containers, snapshots, self._settings)
+            endings = Endings(containers, snapshots, self._settings)
             try:
                 began = time.perf_counter()
                 _, rootfs = await asyncio.gather(

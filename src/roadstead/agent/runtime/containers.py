@@ -247,9 +247,13 @@ class Containers:
         except NotFound:
             return None
         except ContainerdUnavailable as error:
-            await self._client.version()
-            log.warning("a shim does not answer", container=container_id, reason=str(error))
+            await self.blame_shim(container_id, error)
             return _MUTE
+
+    async def blame_shim(self, container_id: str, error: ContainerdUnavailable) -> None:
+        """Tell that it was the shim that gave no answer. Raises ContainerdUnavailable where it was containerd."""
+        await self._client.version()
+        log.warning("a shim does not answer", container=container_id, reason=str(error))
 
     def _status(self, name: str, marks: Mapping[str, str], process: task_types_pb2.Process | None) -> ContainerStatus:
         task_id, mine = marks.get(labels.TASK, ""), labels.of_the_user(marks)

@@ -10,7 +10,6 @@ import structlog
 
 from roadstead.agent.runtime import labels
 from roadstead.agent.runtime.cleanup import remove_bundle
-from roadstead.agent.runtime.client import Client
 from roadstead.agent.runtime.config import RuntimeSettings
 from roadstead.agent.runtime.containers import Containers
 from roadstead.agent.runtime.errors import ContainerdError, ContainerdUnavailable, NotFound
@@ -30,8 +29,7 @@ _MUTE_AT_DELETION = "the shim of a container that is deleted does not answer: it
 class Endings:
     """Stops and deletes the containers of one containerd, also those whose shim hangs."""
 
-    def __init__(self, client: Client, containers: Containers, snapshots: Snapshots, settings: RuntimeSettings) -> None:
-        self._client = client
+    def __init__(self, containers: Containers, snapshots: Snapshots, settings: RuntimeSettings) -> None:
         self._containers = containers
         self._snapshots = snapshots
         self._settings = settings
@@ -55,9 +53,8 @@ class Endings:
         """
         try:
             taken = await self._containers.kill(container_id, signal, everything=everything)
-        except ContainerdUnavailable:
-            await self._client.version()
-            log.warning("a shim does not answer", container=container_id)
+        except ContainerdUnavailable as error:
+            await self._containers.blame_shim(container_id, error)
             return False
         if not taken and signal != _SIGKILL:
             return False
@@ -119,8 +116,8 @@ class Endings:
                 await self._containers.delete_task(container_id)
             except NotFound:
                 raise
-            except ContainerdUnavailable:
-                await self._client.version()
+            except ContainerdUnavailable as error:
+                await self._containers.blame_shim(container_id, error)
                 if not await self._goes_with_its_shim(container_id, _MUTE_AT_DELETION):
                     raise
                 deadline = time.monotonic() + KILL_SECONDS

@@ -39,10 +39,10 @@ from roadstead.agent.runtime.model import Image, PullProgress
 from roadstead.agent.runtime.pull_errors import is_passing
 from roadstead.agent.runtime.reference import InvalidReference, Reference
 from roadstead.agent.runtime.resolve import resolve
+from roadstead.agent.runtime.snapshots import SNAPSHOTS
 
 _CONTENT = "/containerd.services.content.v1.Content"
 _IMAGES = "/containerd.services.images.v1.Images"
-_SNAPSHOTS = "/containerd.services.snapshots.v1.Snapshots"
 _TRANSFER = "/containerd.services.transfer.v1.Transfer/Transfer"
 
 _PULL_TIMEOUT = 3600.0
@@ -125,7 +125,7 @@ class Images:
     async def _check_unpacked(self, image: Image) -> None:
         if image.chain_id:
             stat = snapshots_pb2.StatSnapshotRequest(snapshotter=self._settings.snapshotter, key=image.chain_id)
-            await self._client.call(f"{_SNAPSHOTS}/Stat", stat, snapshots_pb2.StatSnapshotResponse)
+            await self._client.call(f"{SNAPSHOTS}/Stat", stat, snapshots_pb2.StatSnapshotResponse)
 
     async def _load(self, name: str, text: str) -> Image:
         request = images_pb2.GetImageRequest(name=name)

@@ -23,6 +23,7 @@ from roadstead.agent.runtime.snapshots import layer_directories
 from roadstead.agent.runtime.spec import DeviceNode, Place, Unsuitable, oci_spec
 
 _IMAGES = 256
+"""Of how many images the accounts are remembered."""
 
 
 class Maker:
@@ -39,8 +40,7 @@ class Maker:
 
         Raises CannotCreateContainer for what the specification says, CannotStartContainer for what the engine refuses.
         """
-        gvisor = task.isolation is Isolation.GVISOR
-        sandbox = sandbox_id(task.id) if gvisor else ""
+        sandbox = sandbox_id(task.id) if task.isolation is Isolation.GVISOR else ""
         await asyncio.to_thread(self._cgroups.remove_container, task.id, spec.id)
         try:
             process = combine(spec)
@@ -51,9 +51,7 @@ class Maker:
             document = oci_spec(spec, task, process, identity, place)
         except (NoCommand, UnknownUser, UnknownCapability, Unsuitable, OSError, ContainerdError) as error:
             raise CannotCreateContainer(str(error)) from error
-        ours = labels.ours(
-            self._settings.tag, task.id, task.isolation.value, labels.APPLICATION, sandbox if gvisor else spec.id
-        )
+        ours = labels.ours(self._settings.tag, task.id, task.isolation.value, labels.APPLICATION, sandbox or spec.id)
         await self._launcher.launch(
             Record(
                 id=spec.id,

@@ -65,7 +65,7 @@ class Runtime:
         self._client = Client(settings.socket, settings.namespace)
         self._containers = Containers(self._client, settings)
         self._snapshots = Snapshots(self._client, settings)
-        self._endings = Endings(self._client, self._containers, self._snapshots, settings)
+        self._endings = Endings(self._containers, self._snapshots, settings)
         launcher = Launcher(self._containers, self._snapshots, self._endings)
         self._maker = Maker(launcher, self.cgroups, settings)
         self._images = Images(self._client, settings)

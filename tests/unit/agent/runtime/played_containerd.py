@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf.empty_pb2 import Empty
 
 from roadstead.agent.runtime import labels
 from roadstead.agent.runtime.api import containers_pb2, snapshots_pb2, task_types_pb2, tasks_pb2
+from roadstead.agent.runtime.containers import Containers
+from roadstead.agent.runtime.endings import Endings
 from roadstead.agent.runtime.errors import AlreadyExists, ContainerdUnavailable, NotFound
+from roadstead.agent.runtime.snapshots import Snapshots
 
 RUNS = task_types_pb2.Process(id="a", pid=7, status=task_types_pb2.RUNNING)
 
@@ -66,6 +69,16 @@ class Engine:
         if self.away:
             raise ContainerdUnavailable("away")
         return "2"
+
+
+class Parts:
+    """What asks `engine`."""
+
+    def __init__(self, engine: Engine) -> None:
+        client, settings = cast("Any", engine), cast("Any", Settings())
+        self.containers = Containers(client, settings)
+        self.snapshots = Snapshots(client, settings)
+        self.endings = Endings(self.containers, self.snapshots, settings)
 
 
 class Settings:

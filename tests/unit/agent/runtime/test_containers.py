@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import pytest
-from tests.unit.agent.runtime.played_containerd import RUNS, Engine, Settings
+from tests.unit.agent.runtime.played_containerd import RUNS, Engine, Parts
 
 from roadstead.agent.runtime.containers import Containers
 from roadstead.agent.runtime.errors import ContainerdUnavailable
@@ -19,7 +17,7 @@ def engine() -> Engine:
 
 @pytest.fixture
 def containers(engine: Engine) -> Containers:
-    return Containers(cast("Any", engine), cast("Any", Settings()))
+    return Parts(engine).containers
 
 
 async def state(containers: Containers) -> ContainerState:

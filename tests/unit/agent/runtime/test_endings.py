@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import pytest
-from tests.unit.agent.runtime.played_containerd import RUNS, Engine, Settings
+from tests.unit.agent.runtime.played_containerd import RUNS, Engine, Parts
 
 from roadstead.agent.runtime import endings as endings_module
-from roadstead.agent.runtime.containers import Containers
 from roadstead.agent.runtime.endings import Endings
 from roadstead.agent.runtime.errors import ContainerdError, ContainerdUnavailable, NotFound
-from roadstead.agent.runtime.snapshots import Snapshots
 
 
 @pytest.fixture
@@ -21,8 +17,7 @@ def engine() -> Engine:
 
 @pytest.fixture
 def endings(engine: Engine) -> Endings:
-    client, settings = cast("Any", engine), cast("Any", Settings())
-    return Endings(client, Containers(client, settings), Snapshots(client, settings), settings)
+    return Parts(engine).endings
 
 
 async def test_a_shim_that_does_not_answer_is_killed_with_what_is_deleted(

@@ -7,15 +7,13 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
-from tests.unit.agent.runtime.played_containerd import Engine, Settings
+from tests.unit.agent.runtime.played_containerd import Engine, Parts
 
 from roadstead.agent.runtime import launch as launch_module
-from roadstead.agent.runtime.containers import Containers, Record
-from roadstead.agent.runtime.endings import Endings
+from roadstead.agent.runtime.containers import Record
 from roadstead.agent.runtime.errors import CannotStartContainer, ContainerdError
 from roadstead.agent.runtime.launch import Launcher
 from roadstead.agent.runtime.model import Isolation
-from roadstead.agent.runtime.snapshots import Snapshots
 
 IN_THE_WAY = "mkdir /run/x/io.containerd.runtime.v2.task/roadstead/a-1: file exists"
 RUNC_STATE = (
@@ -98,9 +96,8 @@ async def test_what_an_engine_refuses_is_told_at_once() -> None:
 
 async def test_what_a_killed_agent_asked_for_late_is_taken_away() -> None:
     engine = Engine()
-    client, settings = cast("Any", engine), cast("Any", Settings())
-    containers, snapshots = Containers(client, settings), Snapshots(client, settings)
-    launcher = Launcher(containers, snapshots, Endings(client, containers, snapshots, settings))
+    parts = Parts(engine)
+    launcher = Launcher(parts.containers, parts.snapshots, parts.endings)
     engine.there = {"Snapshots/Prepare", "Containers/Create"}
     await launcher.prepare_rootfs("a", "sha256:1")
     assert engine.there == {"Snapshots/Prepare"}, "made anew, and the record of before is gone"
