@@ -16,6 +16,12 @@ from roadstead.server.serving import HttpServer
 Address = tuple[str, int]
 
 
+class Impatient(PatientHttpProtocol):
+    """Cuts off who leaves an answer waiting for half a second."""
+
+    stall_seconds = 0.5
+
+
 @contextlib.asynccontextmanager
 async def web_server(
     app: Any, protocol: type[PatientHttpProtocol], buffer: int | None = None

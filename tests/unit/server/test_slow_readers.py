@@ -8,15 +8,11 @@ import socket
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from tests.support.web_server import client_of, web_server
+from tests.support.web_server import Impatient, client_of, web_server
 
 from roadstead.server.http import PatientHttpProtocol
 
 SIZE = 32 << 20
-
-
-class Impatient(PatientHttpProtocol):
-    stall_seconds = 0.5
 
 
 class Patient(PatientHttpProtocol):

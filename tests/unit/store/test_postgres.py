@@ -38,23 +38,32 @@ async def emit(store: PostgresStore, topic: str) -> None:
         tx.emit(Event(topic, "000000000000", "us-east-1", "x"))
 
 
-async def count(tx: Transaction, name: str) -> int:
-    return (await tx.execute(select(things.c.rank).where(things.c.name == name))).scalar_one()
+async def begin(store: PostgresStore) -> None:
+    """Put the one row in whose rank transactions will contend for."""
+    async with store.transaction() as tx:
+        await tx.execute(insert(things).values(name="a", rank=0))
+
+
+async def rank(tx: Transaction) -> int:
+    return (await tx.execute(select(things.c.rank).where(things.c.name == "a"))).scalar_one()
+
+
+async def put(tx: Transaction, value: int) -> None:
+    await tx.execute(update(things).where(things.c.name == "a").values(rank=value))
 
 
 async def test_a_plain_transaction_reports_the_conflict_and_run_repeats_it(store: PostgresStore):
-    async with store.transaction() as tx:
-        await tx.execute(insert(things).values(name="a", rank=0))
+    await begin(store)
     attempts = 0
 
     async def bump(tx: Transaction) -> None:
         nonlocal attempts
         attempts += 1
-        seen = await count(tx, "a")
+        seen = await rank(tx)
         if attempts == 1:
             async with store.transaction() as other:
-                await other.execute(update(things).where(things.c.name == "a").values(rank=10))
-        await tx.execute(update(things).where(things.c.name == "a").values(rank=seen + 1))
+                await put(other, 10)
+        await put(tx, seen + 1)
 
     with pytest.raises(TransactionConflict):
         async with store.transaction() as tx:
@@ -63,60 +72,57 @@ async def test_a_plain_transaction_reports_the_conflict_and_run_repeats_it(store
     await store.run(bump)
     assert attempts == 2
     async with store.snapshot() as tx:
-        assert await count(tx, "a") == 11
+        assert await rank(tx) == 11
 
 
 async def test_many_writers_of_one_row_all_get_through(store: PostgresStore):
-    async with store.transaction() as tx:
-        await tx.execute(insert(things).values(name="a", rank=0))
+    await begin(store)
 
     async def bump(tx: Transaction) -> None:
-        seen = await count(tx, "a")
-        await tx.execute(update(things).where(things.c.name == "a").values(rank=seen + 1))
+        seen = await rank(tx)
+        await put(tx, seen + 1)
 
     await asyncio.gather(*(store.run(bump) for _ in range(60)))
     async with store.snapshot() as tx:
-        assert await count(tx, "a") == 60
+        assert await rank(tx) == 60
 
 
 async def test_a_conflict_that_never_ends_is_told(store: PostgresStore, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(postgres_module, "CONFLICT_SECONDS", 0.3)
-    async with store.transaction() as tx:
-        await tx.execute(insert(things).values(name="a", rank=0))
+    await begin(store)
     attempts = 0
 
     async def lose(tx: Transaction) -> None:
         nonlocal attempts
         attempts += 1
-        seen = await count(tx, "a")
+        seen = await rank(tx)
         async with store.transaction() as other:
-            await other.execute(update(things).where(things.c.name == "a").values(rank=seen + 1))
-        await tx.execute(update(things).where(things.c.name == "a").values(rank=0))
+            await put(other, seen + 1)
+        await put(tx, 0)
 
     ended = await asyncio.gather(store.run(lose), store.run(lose), return_exceptions=True)
     assert [type(each) for each in ended] == [TransactionConflict] * 2
     assert attempts > 3
 
     async def bump(tx: Transaction) -> None:
-        await tx.execute(update(things).where(things.c.name == "a").values(rank=-1))
+        await put(tx, -1)
 
     await store.run(bump)  # the line is free again
 
 
 async def test_a_conflict_counts_even_when_the_code_hides_it(store: PostgresStore):
-    async with store.transaction() as tx:
-        await tx.execute(insert(things).values(name="a", rank=0))
+    await begin(store)
     attempts = 0
 
     async def work(tx: Transaction) -> None:
         nonlocal attempts
         attempts += 1
-        await count(tx, "a")
+        await rank(tx)
         if attempts == 1:
             async with store.transaction() as other:
-                await other.execute(update(things).where(things.c.name == "a").values(rank=10))
+                await put(other, 10)
         try:
-            await tx.execute(update(things).where(things.c.name == "a").values(rank=1))
+            await put(tx, 1)
         except DBAPIError as error:
             raise ValueError("something else") from error
 

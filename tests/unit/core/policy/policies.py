@@ -9,9 +9,10 @@ from roadstead.core.policy.compile import CompiledPolicy, Request
 from roadstead.core.policy.context import RequestContext
 from roadstead.core.policy.document import PolicyShape, parse_policy
 from roadstead.core.policy.principals import Requester, RequesterKind
-from roadstead.core.policy.trace import PolicyKind, PolicySource
+from roadstead.core.policy.trace import Decision, PolicyKind, PolicySource
 
 Json = Mapping[str, object]
+ALLOWED, EXPLICIT, IMPLICIT = Decision.ALLOWED, Decision.EXPLICIT_DENY, Decision.IMPLICIT_DENY
 ACCOUNT = "111122223333"
 OTHER = "444455556666"
 USER = Requester(
@@ -88,3 +89,6 @@ def ask_with(
 ) -> Request:
     """A request with any condition keys."""
     return Request(USER, action, resource, RequestContext(context))
+
+
+FULL = policy(allow())

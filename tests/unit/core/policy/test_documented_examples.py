@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from tests.unit.core.policy.policies import allow, ask_with, deny, policy
+from tests.unit.core.policy.policies import ALLOWED, EXPLICIT, FULL, IMPLICIT, allow, ask_with, deny, policy
 
 from roadstead.core.policy.evaluate import PolicySet, evaluate
 from roadstead.core.policy.trace import Decision, PolicyKind
 
-ALLOWED, EXPLICIT, IMPLICIT = Decision.ALLOWED, Decision.EXPLICIT_DENY, Decision.IMPLICIT_DENY
 Values = dict[str, str | Sequence[str]]
 
 
@@ -152,7 +151,6 @@ def test_attributes_instead_of_names(action: str, keys: Values, expected: Decisi
     assert evaluate(request, PolicySet(identity=(PROJECT_AND_TEAM,))).decision is expected
 
 
-FULL = policy(allow())
 ONE, BOTH, NEITHER = ["key1"], ["key1:a", "key2"], ["key3"]
 
 

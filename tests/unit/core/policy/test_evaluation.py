@@ -8,8 +8,12 @@ from __future__ import annotations
 import pytest
 from tests.unit.core.policy.policies import (
     ACCOUNT,
+    ALLOWED,
     ANONYMOUS,
+    EXPLICIT,
     FEDERATED,
+    FULL,
+    IMPLICIT,
     OTHER,
     REQUESTERS,
     ROOT,
@@ -28,8 +32,6 @@ from roadstead.core.policy.explain import denial, trace_lines
 from roadstead.core.policy.principals import Requester, RequesterKind
 from roadstead.core.policy.trace import Decision, Obstacle, PolicyKind
 
-ALLOWED, EXPLICIT, IMPLICIT = Decision.ALLOWED, Decision.EXPLICIT_DENY, Decision.IMPLICIT_DENY
-FULL = policy(allow())
 NOTHING = policy(allow("nothing:*"))
 
 

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import pytest
 from tests.unit.core.policy.policies import (
+    ALLOWED,
+    EXPLICIT,
+    FULL,
+    IMPLICIT,
     allow,
     ask,
     ask_with,
@@ -17,10 +21,6 @@ from tests.unit.core.policy.policies import (
 from roadstead.core.policy.evaluate import PolicySet, evaluate
 from roadstead.core.policy.principals import Requester, RequesterKind
 from roadstead.core.policy.trace import Decision, PolicyKind
-
-ALLOWED, EXPLICIT, IMPLICIT = Decision.ALLOWED, Decision.EXPLICIT_DENY, Decision.IMPLICIT_DENY
-FULL = policy(allow())
-
 
 LOGS = policy(
     allow(

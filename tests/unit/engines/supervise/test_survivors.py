@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.support.containerd import processes_with
 from tests.support.waiting import reached
 from tests.unit.engines.supervise.children import DEADLINE, child, pid, running, spec
 
@@ -177,17 +177,7 @@ async def test_whenever_kill_9_comes_every_child_is_found_again(data: Path, mill
     process.kill()
     await process.wait()
     await shut_down(data, deadline=DEADLINE)
-    await reached(lambda: not _mentioning(str(data)), seconds=DEADLINE)
-
-
-def _mentioning(text: str) -> list[Path]:
-    """The processes whose command line holds the text."""
-    found: list[Path] = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            if text.encode() in path.read_bytes():
-                found.append(path)
-    return found
+    await reached(lambda: not processes_with(str(data)), seconds=DEADLINE)
 
 
 async def test_down_where_nothing_ever_ran(tmp_path: Path) -> None:
