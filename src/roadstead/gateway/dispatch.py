@@ -156,7 +156,7 @@ class Dispatcher:
         """Who the request is for: who signed it, or whom its operation found out."""
         target = call.target
         if operation is not None and not operation.signed:
-            vouched = cast(Vouched, prepared)
+            vouched = cast("Vouched", prepared)
             return Caller(vouched.principal, self._deployment.region, target.signing_name)
         caller = await gate.authenticate(call.signed, call.signature)
         check_scope(caller, target.signing_name)

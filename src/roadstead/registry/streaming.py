@@ -10,7 +10,7 @@ from typing import cast
 
 async def read_ahead(source: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     """The chunks of `source`, each read while the one before it is in use. At most two chunks are in memory."""
-    async with aclosing(cast(AsyncGenerator[bytes], source)) as chunks:
+    async with aclosing(cast("AsyncGenerator[bytes]", source)) as chunks:
         reading = _next(chunks)
         try:
             while True:

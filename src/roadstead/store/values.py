@@ -17,8 +17,8 @@ def check_values(values: Iterable[object]) -> None:
     for value in values:
         kind = type(value)
         if kind is str:
-            _check_text(cast(str, value))
-        elif kind is int and not -_BEYOND <= cast(int, value) < _BEYOND:
+            _check_text(cast("str", value))
+        elif kind is int and not -_BEYOND <= cast("int", value) < _BEYOND:
             raise UnstorableValue("a number does not fit 64 bits")
 
 
@@ -40,7 +40,7 @@ def _check_text(text: str) -> None:
 def _before_execute(
     _connection: object, _cursor: object, _sql: str, parameters: object, _context: object, executemany: bool
 ) -> None:
-    for row in cast(Sequence[object], parameters) if executemany else (parameters,):
+    for row in cast("Sequence[object]", parameters) if executemany else (parameters,):
         check_values(
-            cast(Mapping[str, object], row).values() if isinstance(row, Mapping) else cast(Iterable[object], row)
+            cast("Mapping[str, object]", row).values() if isinstance(row, Mapping) else cast("Iterable[object]", row)
         )

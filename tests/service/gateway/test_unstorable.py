@@ -30,7 +30,7 @@ DEEPEST = 6
 
 
 def _text(shape: Shape, odd: str) -> str:
-    traits = cast(Mapping[str, Any], shape.metadata)
+    traits = cast("Mapping[str, Any]", shape.metadata)
     if traits.get("enum"):
         return str(traits["enum"][0])
     pattern = matcher(traits["pattern"]) if traits.get("pattern") else None
@@ -39,7 +39,7 @@ def _text(shape: Shape, odd: str) -> str:
 
 
 def _number(shape: Shape, odd: str) -> int:
-    traits = cast(Mapping[str, Any], shape.metadata)
+    traits = cast("Mapping[str, Any]", shape.metadata)
     return int(traits.get("max", 2**63 - 1 if "\0" not in odd else traits.get("min", 1)))
 
 
@@ -92,7 +92,7 @@ def test_no_operation_fails_over_its_parameters(server: ServerThread, service: s
             try:
                 client._make_api_call(operation, parameters)
             except ClientError as error:
-                status = cast(Any, error.response)["ResponseMetadata"]["HTTPStatusCode"]
+                status = cast("Any", error.response)["ResponseMetadata"]["HTTPStatusCode"]
                 if status >= 500:
                     failed.append(f"{operation} {str(parameters)[:500]}: {error}")
     assert not failed, "\n".join(failed)

@@ -20,7 +20,7 @@ from roadstead.cli.view import View
 from roadstead.engines.supervise import ProcessFailed, ProcessSpec, RestartPolicy, Supervisor
 
 DEADLINE = 30.0
-SETTINGS = cast(RuntimeSettings, None)
+SETTINGS = cast("RuntimeSettings", None)
 
 
 async def never() -> bool:

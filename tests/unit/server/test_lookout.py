@@ -36,7 +36,7 @@ def steps() -> Steps:
 
 @pytest.fixture
 def lookout(steps: Steps) -> Lookout:
-    return Lookout(cast(Any, steps))
+    return Lookout(cast("Any", steps))
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ def open_route() -> Generator[Any]:
     """An rtnetlink socket of the calling thread's namespace. What a call fails with leaves the block as an OSError."""
     try:
         with IPRoute() as route:
-            yield cast(Any, route)
+            yield cast("Any", route)
     except NetlinkError as error:
-        code = cast(int, error.code)  # pyright: ignore[reportUnknownMemberType]
+        code = cast("int", error.code)  # pyright: ignore[reportUnknownMemberType]
         raise OSError(code if code > 0 else errno.EINTR, f"netlink: {error}") from error
 
 
@@ -28,7 +28,7 @@ def tolerating(*codes: int) -> Generator[None]:
     try:
         yield
     except NetlinkError as error:
-        if cast(Any, error).code not in codes:
+        if cast("Any", error).code not in codes:
             raise
 
 

@@ -173,7 +173,7 @@ def _typed(value: object, kind: type[object]) -> object:
 
 
 def _number(value: object, least: int, most: int | None = None) -> int:
-    number = cast(int, _typed(value, int))
+    number = cast("int", _typed(value, int))
     if number < least:
         raise InvalidLifecyclePolicy(
             f"numeric instance is lower than the required minimum (minimum: {least}, found: {number})"
@@ -186,7 +186,7 @@ def _number(value: object, least: int, most: int | None = None) -> int:
 
 
 def _texts(value: object, form: re.Pattern[str]) -> tuple[str, ...]:
-    texts = [cast(str, _typed(entry, str)) for entry in cast("list[object]", _typed(value, list))]
+    texts = [cast("str", _typed(entry, str)) for entry in cast("list[object]", _typed(value, list))]
     for text in texts:
         if not form.fullmatch(text):
             raise InvalidLifecyclePolicy(f'ECMA 262 regex "{form.pattern}" does not match input string "{text[:200]}"')
@@ -195,7 +195,7 @@ def _texts(value: object, form: re.Pattern[str]) -> tuple[str, ...]:
 
 def _choice(value: object, kind: type[Choice]) -> Choice:
     try:
-        return kind(cast(str, _typed(value, str)))
+        return kind(cast("str", _typed(value, str)))
     except ValueError as error:
         if isinstance(error, InvalidLifecyclePolicy):
             raise

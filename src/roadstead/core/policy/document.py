@@ -94,7 +94,7 @@ def _decode(text: str) -> object:
     if len(text) > MAX_CHARACTERS:
         raise MalformedPolicy(f"{_SYNTAX} The document has more than {MAX_CHARACTERS} characters")
     try:
-        return cast(object, json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_constant))
+        return cast("object", json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_constant))
     except json.JSONDecodeError as error:
         raise MalformedPolicy(f"{_SYNTAX} {error.msg}", f"line {error.lineno} column {error.colno}") from error
     except RecursionError as error:

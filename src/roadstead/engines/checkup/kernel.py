@@ -52,7 +52,7 @@ def _try_link(link: Callable[..., object], kind: str, options: dict[str, str | i
     try:
         link("add", ifname=f"trial-{kind}", kind=kind, **options)
     except NetlinkError as error:
-        reason = os.strerror(cast(int, error.code))  # pyright: ignore[reportUnknownMemberType]
+        reason = os.strerror(cast("int", error.code))  # pyright: ignore[reportUnknownMemberType]
         return Finding(kind, Verdict.PROBLEM, f"cannot be made: {reason}", f"modprobe {kind}")
     return Finding(kind, Verdict.OK, "works")
 

@@ -18,16 +18,16 @@ def leaves_of(shape: Shape | None, params: Mapping[str, Any]) -> list[Leaf]:
 
 def _walk(name: str, shape: Shape, value: object, depth: int) -> Iterator[Leaf]:
     if isinstance(shape, StructureShape) and isinstance(value, Mapping):
-        members, given = members_of(shape), cast(Mapping[str, object], value)
+        members, given = members_of(shape), cast("Mapping[str, object]", value)
         texts = [member for member, part in given.items() if isinstance(part, str)]
         for member in sorted(given, key=lambda each: each not in texts):
             if member in members:
                 yield from _walk(member, members[member], given[member], depth + 1)
     elif isinstance(shape, ListShape) and isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        for part in cast(Sequence[object], value):
+        for part in cast("Sequence[object]", value):
             yield from _walk(name, shape.member, part, depth + 1)
     elif isinstance(shape, MapShape) and isinstance(value, Mapping):
-        for key, part in cast(Mapping[str, object], value).items():
+        for key, part in cast("Mapping[str, object]", value).items():
             yield Leaf(shape.key.name, key)
             yield from _walk("", shape.value, part, depth + 1)
     elif isinstance(value, str):

@@ -57,17 +57,17 @@ def _keys(action: str, params: Mapping[str, Any]) -> dict[str, str | Sequence[st
         keys.update((f"aws:RequestTag/{name}", value) for name, value in tags.items())
     removed = params.get("TagKeys") or params.get("tagKeys")
     if isinstance(removed, list):
-        keys["aws:TagKeys"] = tuple(str(each) for each in cast(list[object], removed))
+        keys["aws:TagKeys"] = tuple(str(each) for each in cast("list[object]", removed))
     return keys
 
 
 def _tags(given: object) -> dict[str, str]:
     if isinstance(given, Mapping):
-        return {str(key): str(value) for key, value in cast(Mapping[object, object], given).items()}
+        return {str(key): str(value) for key, value in cast("Mapping[object, object]", given).items()}
     found: dict[str, str] = {}
-    for each in cast(list[object], given) if isinstance(given, list) else []:
+    for each in cast("list[object]", given) if isinstance(given, list) else []:
         if isinstance(each, Mapping):
-            low = {str(key).lower(): str(value) for key, value in cast(Mapping[object, object], each).items()}
+            low = {str(key).lower(): str(value) for key, value in cast("Mapping[object, object]", each).items()}
             found[low.get("key", low.get("tagkey", ""))] = low.get("value", low.get("tagvalue", ""))
     return found
 

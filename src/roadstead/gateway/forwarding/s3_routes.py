@@ -39,7 +39,7 @@ def target_of(route: Route) -> Target:
 
 def route_of(operation: OperationModel) -> Route:
     """What the model says of one operation's address."""
-    http = cast(dict[str, str], operation.http)
+    http = cast("dict[str, str]", operation.http)
     path, _, query = http["requestUri"].partition("?")
     shape = operation.input_shape
     members = members_of(shape) if shape is not None else {}

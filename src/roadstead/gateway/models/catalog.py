@@ -93,7 +93,7 @@ def _entry(name: str) -> ServiceEntry:
     metadata = _peek(name, version)
     endpoint_prefix = str(metadata["endpointPrefix"])
     target_prefix = metadata.get("targetPrefix")
-    protocols = cast(list[str], metadata.get("protocols") or [metadata["protocol"]])
+    protocols = cast("list[str]", metadata.get("protocols") or [metadata["protocol"]])
     return ServiceEntry(
         name=name,
         api_version=str(metadata["apiVersion"]),
@@ -118,7 +118,7 @@ def _peek(name: str, version: str) -> dict[str, object]:
             found = _METADATA.search(text)
             if found:
                 try:
-                    return cast(dict[str, object], JSONDecoder().raw_decode(text, found.end())[0])
+                    return cast("dict[str, object]", JSONDecoder().raw_decode(text, found.end())[0])
                 except JSONDecodeError:
                     break
-    return cast(dict[str, object], read_description(name)["metadata"])
+    return cast("dict[str, object]", read_description(name)["metadata"])

@@ -68,7 +68,7 @@ def service_model(name: str) -> ServiceModel:
     description = read_description(name)
     overlay = OVERLAYS / f"{name}.json"
     if overlay.is_file():
-        merge_overlay(description, cast(Json, msgspec.json.decode(overlay.read_bytes())["merge"]))
+        merge_overlay(description, cast("Json", msgspec.json.decode(overlay.read_bytes())["merge"]))
     _drop_documentation(description)
     return ServiceModel(description, service_name=name)
 
@@ -80,7 +80,7 @@ def read_description(name: str) -> Json:
     """
     version = loader().determine_latest_version(name, "service-2")
     found = loader().load_data_with_path(f"{name}/{version}/service-2")
-    return cast(Json, found[0])
+    return cast("Json", found[0])
 
 
 def merge_overlay(base: Json, extra: Json) -> None:
@@ -93,9 +93,9 @@ def merge_overlay(base: Json, extra: Json) -> None:
         if key not in base:
             base[key] = value
         elif isinstance(present, dict) and isinstance(value, dict):
-            merge_overlay(cast(Json, present), cast(Json, value))
+            merge_overlay(cast("Json", present), cast("Json", value))
         elif isinstance(present, list) and isinstance(value, list):
-            cast(list[object], present).extend(cast(list[object], value))
+            cast("list[object]", present).extend(cast("list[object]", value))
         elif present != value:
             raise ValueError(f"the overlay would change {key!r} from {present!r} to {value!r}")
 
@@ -103,7 +103,7 @@ def merge_overlay(base: Json, extra: Json) -> None:
 def _drop_documentation(node: object) -> None:
     """Half of a model is prose that no codec reads; dropping it halves what is kept in memory."""
     if isinstance(node, dict):
-        described = cast(Json, node)
+        described = cast("Json", node)
         if isinstance(described.get("documentation"), str):
             del described["documentation"]
         for value in described.values():

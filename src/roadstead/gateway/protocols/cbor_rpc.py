@@ -44,7 +44,7 @@ class CborCodec:
         if shape is None:
             return {}
         parse = self._parsers(operation.service_model).compile(shape)
-        return cast(Params, within_depth(parse, cast(object, document)))
+        return cast("Params", within_depth(parse, cast("object", document)))
 
     def serialize_response(
         self, operation: OperationModel, result: Mapping[str, object], request_id: str
@@ -73,7 +73,7 @@ class CborCodec:
         error = resolve_error(service, family=self.family, code=code, status=status, fault=fault)
         body: dict[str, object] = {"__type": shape_namespace(service, error.shape) + error.name}
         if service is not None and error.shape is not None:
-            body.update(cast(Mapping[str, object], self._writers(service).compile(error.shape)(members)))
+            body.update(cast("Mapping[str, object]", self._writers(service).compile(error.shape)(members)))
         else:
             body.update(members)
         body[error.message_member or "message"] = message

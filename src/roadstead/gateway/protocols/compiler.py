@@ -21,7 +21,7 @@ Members: TypeAlias = dict[str, Shape]
 
 def trait(shape: Shape, name: str) -> object:
     """A serialization trait of the shape or of the reference that led to it (`location`, `flattened`, ...)."""
-    return cast(dict[str, object], shape.serialization).get(name)
+    return cast("dict[str, object]", shape.serialization).get(name)
 
 
 def text_trait(shape: Shape, name: str) -> str | None:

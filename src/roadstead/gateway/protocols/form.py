@@ -92,7 +92,7 @@ def _put(branch: Branch, key: str, value: str) -> None:
 
 def text_of(node: Node) -> str | None:
     """The text at a node, None where there are only members below it."""
-    return node if isinstance(node, str) else cast(str | None, node.get(_OWN))
+    return node if isinstance(node, str) else cast("str | None", node.get(_OWN))
 
 
 def items_of(branch: Branch) -> list[Node]:

@@ -39,7 +39,7 @@ def header_writer(shape: Shape) -> Callable[[object], str]:
         def write_list(value: object) -> str:
             if not isinstance(value, (list, tuple)):
                 raise UnserialisableResult(f"{shape.name}: {value!r} is not a list")
-            items = [write(item) for item in cast(list[object], value)]
+            items = [write(item) for item in cast("list[object]", value)]
             return ", ".join(_quoted(item) for item in items) if quote else ", ".join(items)
 
         return write_list

@@ -41,7 +41,7 @@ class JsonCodec:
         if not isinstance(document, dict):
             raise SerializationException("The body is not a JSON object")
         parse = self._inputs(operation)
-        return {} if parse is None else cast(Params, within_depth(parse, cast(object, document)))
+        return {} if parse is None else cast("Params", within_depth(parse, cast("object", document)))
 
     def serialize_response(
         self, operation: OperationModel, result: Mapping[str, object], request_id: str
@@ -66,7 +66,7 @@ class JsonCodec:
         error = resolve_error(service, family=self.family, code=code, status=status, fault=fault)
         body: dict[str, object] = {"__type": shape_namespace(service, error.shape) + error.name}
         if service is not None and error.shape is not None:
-            body.update(cast(dict[str, object], self._writers(service).compile(error.shape)(members)))
+            body.update(cast("dict[str, object]", self._writers(service).compile(error.shape)(members)))
         else:
             body.update(members)
         body[error.message_member or "message"] = message

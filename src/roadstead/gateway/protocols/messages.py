@@ -27,7 +27,7 @@ class HttpRequest(msgspec.Struct, frozen=True, dict=True):
         kept, name = vars(self), read.__qualname__
         if name not in kept:
             kept[name] = read(self)
-        return cast(T, kept[name])
+        return cast("T", kept[name])
 
 
 class HttpResponse(msgspec.Struct, frozen=True):

@@ -46,8 +46,8 @@ def resolve_error(
         return ResolvedError(
             wording.code, in_family("query", code, status).code, wording.status, fault or _blame(wording.status), None
         )
-    metadata = cast(dict[str, object], shape.metadata)
-    error = cast(dict[str, object], metadata.get("error") or {})
+    metadata = cast("dict[str, object]", shape.metadata)
+    error = cast("dict[str, object]", metadata.get("error") or {})
     modeled_status = error.get("httpStatusCode")
     if isinstance(modeled_status, int):
         status = modeled_status
@@ -69,12 +69,12 @@ def _is_fault(service: ServiceModel | None, shape: StructureShape) -> bool:
 
 
 def _index(service: ServiceModel) -> dict[str, StructureShape]:
-    shapes = cast(list[StructureShape], service.error_shapes)
+    shapes = cast("list[StructureShape]", service.error_shapes)
     return {str(shape.error_code): shape for shape in shapes} | {shape.name: shape for shape in shapes}
 
 
 def _fault_names(service: ServiceModel) -> frozenset[str]:
-    description = cast(dict[str, dict[str, dict[str, object]]], getattr(service, "_service_description"))  # noqa: B009
+    description = cast("dict[str, dict[str, dict[str, object]]]", getattr(service, "_service_description"))  # noqa: B009
     return frozenset(name for name, shape in description.get("shapes", {}).items() if shape.get("fault"))
 
 

@@ -104,7 +104,7 @@ def _compile(pattern: str) -> _Compiled:
     options.max_mem = _MEMORY
     options.log_errors = False
     compiled = re2.compile(translate(pattern), options)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return cast(_Compiled, compiled)
+    return cast("_Compiled", compiled)
 
 
 def translate(pattern: str) -> str:

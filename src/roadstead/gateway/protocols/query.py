@@ -42,7 +42,7 @@ class QueryCodec:
         if read is None:
             return {}
         self.check_names(operation, tree)
-        return cast(Params, read(tree))
+        return cast("Params", read(tree))
 
     def check_names(self, operation: OperationModel, tree: Branch) -> None:
         """Query services ignore parameters that they don't know."""
@@ -168,7 +168,7 @@ def _wire_names(operation: OperationModel) -> frozenset[str]:
 
 
 def _namespace(service: ServiceModel) -> str:
-    return escape(str(cast(Mapping[str, object], service.metadata).get("xmlNamespace", "")))
+    return escape(str(cast("Mapping[str, object]", service.metadata).get("xmlNamespace", "")))
 
 
 def _response(status: int, out: list[str], request_id: str) -> HttpResponse:

@@ -30,7 +30,7 @@ def shape_namespace(service: ServiceModel | None, shape: StructureShape | None) 
 
 def is_query_compatible(service: ServiceModel) -> bool:
     """Whether the service's JSON and CBOR clients expect query error codes."""
-    return "awsQueryCompatible" in cast(Mapping[str, object], service.metadata)
+    return "awsQueryCompatible" in cast("Mapping[str, object]", service.metadata)
 
 
 def query_error_header(error: ResolvedError) -> tuple[tuple[str, str], ...]:

@@ -44,7 +44,7 @@ class RestJsonCodec:
     ) -> HttpResponse:
         """Headers, status and body as the model binds them."""
         status, headers, body = self._outputs(operation).write(result)
-        default = cast(dict[str, int], operation.http).get("responseCode", 200)
+        default = cast("dict[str, int]", operation.http).get("responseCode", 200)
         return HttpResponse(status or default, (*headers, ("x-amzn-RequestId", request_id)), body)
 
     def serialize_error(

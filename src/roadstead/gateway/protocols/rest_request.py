@@ -95,7 +95,7 @@ def _query(operation: OperationModel, members: dict[str, Shape]) -> Step:
                 params[name] = read(value)
             elif key in lists:
                 name, read = lists[key]
-                cast(list[object], params.setdefault(name, [])).append(read(value))
+                cast("list[object]", params.setdefault(name, [])).append(read(value))
             if rest and key not in literals:
                 given.append((key, value))
         for name, many in rest:
@@ -173,6 +173,6 @@ def _body(members: dict[str, Shape], trees: TreeParser) -> Step:
         document = decode_json(body_of(request))
         if document is None:
             return
-        params.update(cast(Params, within_depth(convert, document)))
+        params.update(cast("Params", within_depth(convert, document)))
 
     return step

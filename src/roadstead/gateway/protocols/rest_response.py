@@ -42,7 +42,7 @@ class ResponsePlan:
                 wire, write = self.headers[name]
                 headers.append((wire, write(value)))
             elif name in self.prefixes:
-                headers.extend((self.prefixes[name] + key, text) for key, text in cast(dict[str, str], value).items())
+                headers.extend((self.prefixes[name] + key, text) for key, text in cast("dict[str, str]", value).items())
             elif name == self.status:
                 status = require_integer(value)
             else:

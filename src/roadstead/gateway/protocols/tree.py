@@ -54,7 +54,7 @@ class TreeParser(ShapeCompiler[Convert]):
             if type(value) is not dict:
                 raise expected("structure", value)
             parsed: dict[str, object] = {}
-            for key, item in cast(dict[object, object], value).items():
+            for key, item in cast("dict[object, object]", value).items():
                 entry = table.get(key)  # type: ignore[arg-type]
                 if entry is not None and item is not None:
                     parsed[entry[0]] = entry[1](item)
@@ -71,7 +71,7 @@ class TreeParser(ShapeCompiler[Convert]):
         def parse(value: object) -> object:
             if type(value) is not list:
                 raise expected("list", value)
-            return [None if item is None else parse_item(item) for item in cast(list[object], value)]
+            return [None if item is None else parse_item(item) for item in cast("list[object]", value)]
 
         return parse
 
@@ -81,7 +81,7 @@ class TreeParser(ShapeCompiler[Convert]):
         def parse(value: object) -> object:
             if type(value) is not dict:
                 raise expected("map", value)
-            entries = cast(dict[object, object], value)
+            entries = cast("dict[object, object]", value)
             for key in entries:
                 if type(key) is not str:
                     raise expected("String", key)
@@ -114,7 +114,7 @@ class TreeWriter(ShapeCompiler[Convert]):
             if not isinstance(value, Mapping):
                 raise UnserialisableResult(f"{name}: {value!r} is not a structure")
             written: dict[str, object] = {}
-            for key, item in cast(Mapping[str, object], value).items():
+            for key, item in cast("Mapping[str, object]", value).items():
                 if item is None:
                     continue
                 entry = table.get(key)
@@ -135,7 +135,7 @@ class TreeWriter(ShapeCompiler[Convert]):
         def write(value: object) -> object:
             if not isinstance(value, (list, tuple)):
                 raise UnserialisableResult(f"{name}: {value!r} is not a list")
-            items = cast(list[object], value)
+            items = cast("list[object]", value)
             return [None if item is None else write_item(item) for item in items]
 
         return write
@@ -147,7 +147,7 @@ class TreeWriter(ShapeCompiler[Convert]):
         def write(value: object) -> object:
             if not isinstance(value, Mapping):
                 raise UnserialisableResult(f"{name}: {value!r} is not a map")
-            entries = cast(Mapping[str, object], value)
+            entries = cast("Mapping[str, object]", value)
             return {key: None if item is None else write_item(item) for key, item in entries.items()}
 
         return write

@@ -98,7 +98,7 @@ class Router:
         self._greedy: defaultdict[str, list[tuple[Template, str]]] = defaultdict(list)
         for name in service.operation_names:
             operation = service.operation_model(name)
-            http = cast(dict[str, str], operation.http)
+            http = cast("dict[str, str]", operation.http)
             template, method = Template.compile(http["requestUri"]), http.get("method", "POST")
             if template.greedy:
                 self._greedy[method].append((template, name))
@@ -127,4 +127,4 @@ class Router:
 
 def template_of(operation: OperationModel) -> Template:
     """The compiled requestUri of an operation."""
-    return Template.compile(cast(dict[str, str], operation.http).get("requestUri", "/"))
+    return Template.compile(cast("dict[str, str]", operation.http).get("requestUri", "/"))

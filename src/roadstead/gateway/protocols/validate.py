@@ -64,7 +64,7 @@ class _Checker(ShapeCompiler["Check | None"]):
             return None
 
         def check_structure(value: object, path: Path, found: list[Violation]) -> None:
-            members = cast(Mapping[str, object], value)
+            members = cast("Mapping[str, object]", value)
             if required:
                 missing = [name for name in required if members.get(name) is None]
                 found.extend(Violation(Kind.REQUIRED, (*path, name), _NULL) for name in missing)
@@ -87,7 +87,7 @@ class _Checker(ShapeCompiler["Check | None"]):
         def check_list(value: object, path: Path, found: list[Violation]) -> None:
             if length is not None:
                 length(value, path, found)
-            for position, item in enumerate(cast(list[object], value), 1):
+            for position, item in enumerate(cast("list[object]", value), 1):
                 if item is None:
                     found.append(Violation(Kind.REQUIRED, (*path, position), _NULL))
                 elif item_check is not None:
@@ -104,7 +104,7 @@ class _Checker(ShapeCompiler["Check | None"]):
         def check_map(value: object, path: Path, found: list[Violation]) -> None:
             if length is not None:
                 length(value, path, found)
-            for key, item in cast(Mapping[str, object], value).items():
+            for key, item in cast("Mapping[str, object]", value).items():
                 if key_check is not None:
                     key_check(key, (*path, key), found)
                 if item is None:
@@ -141,7 +141,7 @@ class _Checker(ShapeCompiler["Check | None"]):
 
 
 def _trait(shape: Shape, name: str) -> object:
-    return cast(Mapping[str, object], shape.metadata).get(name)
+    return cast("Mapping[str, object]", shape.metadata).get(name)
 
 
 def _bound(shape: Shape, name: str) -> float | None:
@@ -159,7 +159,7 @@ def _length_check(shape: Shape) -> Check | None:
     sensitive = bool(_trait(shape, "sensitive"))
 
     def check(value: object, path: Path, found: list[Violation]) -> None:
-        length = len(cast(str, value))
+        length = len(cast("str", value))
         if length < least:
             text = f"Member must have length greater than or equal to {low}"
             found.append(Violation(Kind.LENGTH, path, text, value, sensitive))
@@ -178,7 +178,7 @@ def _range_check(shape: Shape) -> Check | None:
     most = float("inf") if high is None else high
 
     def check(value: object, path: Path, found: list[Violation]) -> None:
-        number = cast(float, value)
+        number = cast("float", value)
         if number < least:
             text = f"Member must have value greater than or equal to {low}"
             found.append(Violation(Kind.RANGE, path, text, value))
@@ -193,8 +193,8 @@ def _enum_check(shape: Shape) -> Check | None:
     values = _trait(shape, "enum")
     if not isinstance(values, list) or not values:
         return None
-    allowed = frozenset(cast(list[str], values))
-    constraint = f"Member must satisfy enum value set: [{', '.join(cast(list[str], values))}]"
+    allowed = frozenset(cast("list[str]", values))
+    constraint = f"Member must satisfy enum value set: [{', '.join(cast('list[str]', values))}]"
 
     def check(value: object, path: Path, found: list[Violation]) -> None:
         if value not in allowed:
@@ -214,7 +214,7 @@ def _pattern_check(shape: Shape) -> Check | None:
     sensitive = bool(_trait(shape, "sensitive"))
 
     def check(value: object, path: Path, found: list[Violation]) -> None:
-        if not matches(cast(str, value)):
+        if not matches(cast("str", value)):
             found.append(Violation(Kind.PATTERN, path, constraint, value, sensitive))
 
     return check

@@ -43,7 +43,7 @@ class XmlWriter(ShapeCompiler["Callable[[str], Write]"]):
         return named
 
     def key(self, shape: Shape) -> Hashable:
-        return (*cast(tuple[Hashable, ...], super().key(shape)), repr(trait(shape, "xmlNamespace")))
+        return (*cast("tuple[Hashable, ...]", super().key(shape)), repr(trait(shape, "xmlNamespace")))
 
     def structure(self, shape: StructureShape) -> Callable[[str], Write]:
         attributes = _namespace(shape)
@@ -105,7 +105,7 @@ class XmlWriter(ShapeCompiler["Callable[[str], Write]"]):
                 if not isinstance(value, (list, tuple)):
                     raise UnserialisableResult(f"{shape.name}: {value!r} is not a list")
                 out.append(start)
-                for one in cast(list[object], value):
+                for one in cast("list[object]", value):
                     write_item(out, one)
                 out.append(end)
 
@@ -149,14 +149,14 @@ class XmlWriter(ShapeCompiler["Callable[[str], Write]"]):
 
 def _mapping(shape: Shape, value: object) -> Mapping[str, object]:
     if isinstance(value, Mapping):
-        return cast(Mapping[str, object], value)
+        return cast("Mapping[str, object]", value)
     raise UnserialisableResult(f"{shape.name}: {value!r} is not a structure")
 
 
 def _namespace(shape: Shape) -> str:
     declared = trait(shape, "xmlNamespace")
     if isinstance(declared, dict):
-        traits = cast(dict[str, str], declared)
+        traits = cast("dict[str, str]", declared)
         prefix = f":{traits['prefix']}" if traits.get("prefix") else ""
         return f' xmlns{prefix}="{escape(traits["uri"])}"'
     return f' xmlns="{escape(declared)}"' if isinstance(declared, str) else ""

@@ -39,10 +39,10 @@ _FIELDS: dict[str, Field[Zone]] = {
 @operation("ec2:DescribeAvailabilityZones", keys=region_key, reads=True)
 async def describe_availability_zones(ctx: Context, request: DescribeAvailabilityZonesRequestTypeDef) -> Shape:
     """The region's zones."""
-    refuse_dry_run(cast(Shape, request))
+    refuse_dry_run(cast("Shape", request))
     zones = [Zone(ctx.region, name, zone_id(ctx.region, name[-1])) for name in zone_names(ctx.region)]
     for member, names in (("ZoneNames", {zone.name for zone in zones}), ("ZoneIds", {zone.id for zone in zones})):
-        wanted: list[str] = cast(Shape, request).get(member) or []
+        wanted: list[str] = cast("Shape", request).get(member) or []
         unknown = sorted(set(wanted) - names)
         if unknown:
             raise InvalidParameterValue(f"Invalid availability zone: [{unknown[0]}]")

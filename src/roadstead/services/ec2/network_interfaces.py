@@ -51,7 +51,7 @@ KIND = Kind[NetworkInterface](
 @operation("ec2:DescribeNetworkInterfaces", keys=region_key, reads=True)
 async def describe_network_interfaces(ctx: Context, request: DescribeNetworkInterfacesRequestTypeDef) -> Shape:
     """Network interfaces by ids or filters."""
-    found, token = await described(ctx, cast(Shape, request), "DescribeNetworkInterfaces", KIND)
+    found, token = await described(ctx, cast("Shape", request), "DescribeNetworkInterfaces", KIND)
     names = await _group_names(ctx)
     zone_ids = await _zone_ids(ctx, sorted({eni.subnet_id for eni in found}))
     views = [_view(eni, names, zone_ids.get(eni.subnet_id, "")) for eni in found]

@@ -72,7 +72,7 @@ async def describe_security_groups(ctx: Context, request: DescribeSecurityGroups
             return statement
         return statement.where(security_groups.c.name.in_(names), security_groups.c.vpc_id == vpc_id)
 
-    found, token = await described(ctx, cast(Shape, request), "DescribeSecurityGroups", KIND, narrow=narrow)
+    found, token = await described(ctx, cast("Shape", request), "DescribeSecurityGroups", KIND, narrow=narrow)
     missing = sorted(set(names) - {group.name for group in found}) if not request.get("Filters") else []
     if missing and token is None:
         raise NotFound(KIND.code, f"The security group '{missing[0]}' does not exist in default VPC '{vpc_id}'")

@@ -50,7 +50,7 @@ KIND = Kind[Subnet](
 async def describe_subnets(ctx: Context, request: DescribeSubnetsRequestTypeDef) -> Shape:
     """Subnets by ids or filters."""
     await ensure_default_network(ctx.tx, account=ctx.account, region=ctx.region)
-    found, token = await described(ctx, cast(Shape, request), "DescribeSubnets", KIND)
+    found, token = await described(ctx, cast("Shape", request), "DescribeSubnets", KIND)
     used = await _interfaces(ctx, [subnet.id for subnet in found])
     return response("Subnets", [_view(subnet, used.get(subnet.id, 0)) for subnet in found], token)
 

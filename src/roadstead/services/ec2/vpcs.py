@@ -42,7 +42,7 @@ KIND = Kind[Vpc](
 async def describe_vpcs(ctx: Context, request: DescribeVpcsRequestTypeDef) -> Shape:
     """VPCs by ids or filters."""
     await ensure_default_network(ctx.tx, account=ctx.account, region=ctx.region)
-    found, token = await described(ctx, cast(Shape, request), "DescribeVpcs", KIND)
+    found, token = await described(ctx, cast("Shape", request), "DescribeVpcs", KIND)
     return response("Vpcs", [_view(vpc) for vpc in found], token)
 
 

@@ -81,7 +81,7 @@ async def batch_get_image(ctx: Context, request: BatchGetImageRequestTypeDef) ->
     Raises LimitExceededException for manifests of more than MAX_ANSWER_BYTES together.
     """
     key = repository_key(ctx, request)
-    fetched = cast(_Fetched, ctx.prepared)
+    fetched = cast("_Fetched", ctx.prepared)
     failure = next((each for each in fetched.values() if each is not None), None)
     if failure is not None and await find_repository(ctx.tx, key) is None:
         raise UnableToGetUpstreamImageException.of(key, failure.reason)

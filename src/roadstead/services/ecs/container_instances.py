@@ -62,7 +62,7 @@ async def register_container_instance(ctx: Context, request: RegisterContainerIn
     Every attribute is echoed, with the zone; an instance of the Fargate pool is told its runtime by `roadstead.fargate-runtime`.
     """
     cluster = await _cluster_to_join(ctx, request.get("cluster"))
-    given = cast(Shape, request)
+    given = cast("Shape", request)
     anyone = ctx.arn("ecs", f"container-instance/{cluster.name}/*")
     await authorise_tags(ctx, "RegisterContainerInstance", anyone, given)
     known = await _known(ctx, cluster, request.get("containerInstanceArn"), given.get("clientToken"))

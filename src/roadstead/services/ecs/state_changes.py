@@ -45,7 +45,7 @@ async def submit_task_state_change(ctx: Context, request: SubmitTaskStateChangeR
     """Fold an agent's report into its task."""
     task = await _reported(ctx, request.get("cluster"), request.get("task"))
     agents = _agents(request.get("managedAgents") or ())
-    containers = [_container(cast(Shape, each), agents) for each in request.get("containers") or ()]
+    containers = [_container(cast("Shape", each), agents) for each in request.get("containers") or ()]
     named = {each.name for each in containers}
     containers += [
         ContainerReport(name=name, managed_agents=tuple(each)) for name, each in agents.items() if name not in named
@@ -54,9 +54,9 @@ async def submit_task_state_change(ctx: Context, request: SubmitTaskStateChangeR
         status=_status(request.get("status")),
         reason=_reason(request.get("reason")),
         containers=tuple(containers),
-        pull_started_at=cast(Any, request.get("pullStartedAt")),
-        pull_stopped_at=cast(Any, request.get("pullStoppedAt")),
-        execution_stopped_at=cast(Any, request.get("executionStoppedAt")),
+        pull_started_at=cast("Any", request.get("pullStartedAt")),
+        pull_stopped_at=cast("Any", request.get("pullStoppedAt")),
+        execution_stopped_at=cast("Any", request.get("executionStoppedAt")),
     )
     state = _attached(task.state, cast("list[Shape]", request.get("attachments") or []))
     await task_rows.save_state(ctx.tx, task, report(state, given, now=ctx.clock.now()))
@@ -67,7 +67,7 @@ async def submit_task_state_change(ctx: Context, request: SubmitTaskStateChangeR
 async def submit_container_state_change(ctx: Context, request: SubmitContainerStateChangeRequestTypeDef) -> Shape:
     """Fold an agent's report on one container into its task."""
     task = await _reported(ctx, request.get("cluster"), request.get("task"))
-    given = TaskReport(containers=(_container(cast(Shape, request), {}),))
+    given = TaskReport(containers=(_container(cast("Shape", request), {}),))
     await task_rows.save_state(ctx.tx, task, report(task.state, given, now=ctx.clock.now()))
     return ACKNOWLEDGED
 
@@ -81,7 +81,7 @@ async def submit_attachment_state_changes(ctx: Context, request: SubmitAttachmen
             ctx.tx, table.c.desired_status == DesiredStatus.RUNNING, table.c.last_status == "PROVISIONING"
         ):
             if any(attachment["id"] == id for attachment in task.attachments) and _is_callers(ctx, task):
-                await task_rows.save_state(ctx.tx, task, _attached(task.state, [cast(Shape, change)]))
+                await task_rows.save_state(ctx.tx, task, _attached(task.state, [cast("Shape", change)]))
     return ACKNOWLEDGED
 
 

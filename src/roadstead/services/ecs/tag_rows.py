@@ -39,7 +39,7 @@ async def read(tx: Transaction, arns: Sequence[str]) -> dict[str, Tags]:
     if not arns:
         return {}
     rows = (await tx.execute(select(table.c.arn, table.c.tags).where(table.c.arn.in_(arns)))).all()
-    return {row.arn: cast(Tags, row.tags) for row in rows}
+    return {row.arn: cast("Tags", row.tags) for row in rows}
 
 
 async def write(ctx: Context, arn: str, tags: Tags) -> None:

@@ -63,7 +63,7 @@ async def _registration_keys(ctx: Context, request: Shape) -> KeyValues:
 @operation("ecs:RegisterTaskDefinition", resources=_registered, keys=_registration_keys)
 async def register_task_definition(ctx: Context, request: RegisterTaskDefinitionRequestTypeDef) -> Shape:
     """Keep a new revision of a family. Passing roles needs iam:PassRole on them; that they exist is only seen when a task starts."""
-    given = cast(Shape, dict(request))
+    given = cast("Shape", dict(request))
     for member in ("taskRoleArn", "executionRoleArn"):
         if given.get(member):
             given[member] = role_arn(ctx, given[member])

@@ -82,7 +82,7 @@ async def _listed(ctx: Context, request: Mapping[str, Any]) -> Sequence[Named]:
 @operation("ecs:RunTask", resources=_run, keys=_run_keys)
 async def run_task(ctx: Context, request: RunTaskRequestTypeDef) -> Shape:
     """Start up to ten tasks. What finds no place is a failure beside the tasks that did; a repeated client token starts nothing."""
-    given = cast(Shape, request)
+    given = cast("Shape", request)
     cluster = cluster_name(ctx, request.get("cluster")) or "*"
     await authorise_tags(ctx, "RunTask", ctx.arn("ecs", f"task/{cluster}/*"), given)
     token = _token(ctx, request.get("clientToken"))

@@ -63,6 +63,6 @@ def status_of(row: Row) -> HostResourceStatus | None:
         kind=row["kind"],
         id=row["id"],
         observed_generation=row["observed_generation"],
-        conditions=msgspec.convert(cast(object, row["conditions"] or ()), tuple[Condition, ...]),
+        conditions=msgspec.convert(cast("object", row["conditions"] or ()), tuple[Condition, ...]),
         boot_id=row["observed_boot_id"] or "",
     )

@@ -29,7 +29,7 @@ class Digest:
         if match is None:
             raise InvalidDigest(text)
         algorithm, encoded = (group for group in match.groups() if group is not None)
-        return cls(cast(Algorithm, algorithm), encoded)
+        return cls(cast("Algorithm", algorithm), encoded)
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.hex}"

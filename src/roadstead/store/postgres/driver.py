@@ -35,4 +35,4 @@ class Listener(Protocol):
 
 async def connect_listener(dsn: str) -> Listener:
     """A connection outside of the pool; raises one of DATABASE_AWAY."""
-    return cast(Listener, await asyncpg.connect(dsn, server_settings={"application_name": "roadstead wake-ups"}))
+    return cast("Listener", await asyncpg.connect(dsn, server_settings={"application_name": "roadstead wake-ups"}))

@@ -48,7 +48,7 @@ def authenticator(api: Api, **roles: str) -> RegistryAuthenticator:
     for name, role in roles.items():
         given = IAMRoleCredentials(role_arn=role, access_key_id=f"key-{name}", secret_access_key="s")
         store.put_execution(f"arn/{name}", given)
-    return RegistryAuthenticator(cast(ApiClient, api), store, CLOCK)
+    return RegistryAuthenticator(cast("ApiClient", api), store, CLOCK)
 
 
 def task(name: str) -> Task:

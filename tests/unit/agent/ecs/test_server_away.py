@@ -146,7 +146,7 @@ class Machine:
 async def pull(machine: Machine) -> None:
     containers = {"main": ContainerRecord(name="main")}
     record = TaskRecord(task=TASK, desired=Desired.RUNNING, containers=containers, received_at=0.0)
-    await Steps(cast(Tools, machine), record, read_task(TASK)).pull("main")
+    await Steps(cast("Tools", machine), record, read_task(TASK)).pull("main")
     assert record.containers["main"].image_digest == "sha256:1"
 
 

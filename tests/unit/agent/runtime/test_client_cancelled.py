@@ -76,7 +76,7 @@ async def test_ends_the_call(engine: Silent, client: Client):
 
 
 async def test_ends_the_wait_for_a_container_that_is_forgotten(engine: Silent, client: Client):
-    watcher = ExitWatcher(Containers(client, cast(Any, None)), cast(Cgroups, None), lambda _: False)
+    watcher = ExitWatcher(Containers(client, cast("Any", None)), cast("Cgroups", None), lambda _: False)
     watcher.expect("c1")
     await asyncio.wait_for(engine.asked.wait(), DEADLINE)
     lose_connection(client)

@@ -52,7 +52,7 @@ async def pulled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Runtime
         tmp_path / "data", Path("/run/s"), EnginePaths(*(Path("/e"),) * 3), "http://127.0.0.1:4566"
     )
     with pytest.raises(RuntimeFault) as caught:
-        await Images(cast(Client, Engine(error)), settings).ensure("localhost:4566/web:1", None)
+        await Images(cast("Client", Engine(error)), settings).ensure("localhost:4566/web:1", None)
     return caught.value
 
 
@@ -154,7 +154,7 @@ async def asked(tmp_path: Path, *registries: int) -> type[Exception]:
     engines = EnginePaths(*(Path("/e"),) * 3)
     settings = RuntimeSettings(tmp_path / "data", Path("/run/s"), engines, first, mirrors=tuple(others))
     with pytest.raises(CannotPullContainer) as caught:
-        await Images(cast(Client, None), settings).ensure("localhost:4566/web:1", None)
+        await Images(cast("Client", None), settings).ensure("localhost:4566/web:1", None)
     return type(caught.value)
 
 

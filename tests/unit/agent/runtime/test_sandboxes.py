@@ -72,9 +72,9 @@ def engine() -> Engine:
 @pytest.fixture
 def sandboxes(engine: Engine, tmp_path: Path) -> Sandboxes:
     settings = SimpleNamespace(pause_rootfs=Path("/pause"), tag="abcdef")
-    played = cast(Any, engine)
+    played = cast("Any", engine)
     launcher = Launcher(played, played, played)
-    return Sandboxes(played, launcher, played, Cgroups("abcdef", tmp_path), cast(Any, settings))
+    return Sandboxes(played, launcher, played, Cgroups("abcdef", tmp_path), cast("Any", settings))
 
 
 async def test_a_start_that_lost_sight_of_containerd_is_done_again_in_a_new_sandbox(

@@ -43,7 +43,7 @@ class PlayedClient:
 class World:
     def __init__(self) -> None:
         self.clock, self.client = MovedClock(), PlayedClient()
-        self.issuers = IssuerKeys(cast(IssuerClient, self.client), self.clock)
+        self.issuers = IssuerKeys(cast("IssuerClient", self.client), self.clock)
 
     async def ask(self, kid: str | None = None) -> int:
         """How many keys there are for a token under `kid`."""

@@ -77,7 +77,7 @@ def _errors(what: str) -> Generator[None]:
     try:
         yield
     except NetlinkError as error:
-        code = cast(int, error.code)  # pyright: ignore[reportUnknownMemberType]
+        code = cast("int", error.code)  # pyright: ignore[reportUnknownMemberType]
         raise OSError(code, f"{what}: {error}") from error
 
 
@@ -87,7 +87,7 @@ class Netlink:
     def __init__(self) -> None:
         # pyroute2 runs a loop of its own for each call; uvloop's, which a policy may make the default, knows no netlink.
         self._loop = asyncio.SelectorEventLoop()
-        self._requests = cast(_Requests, IPRoute(use_event_loop=self._loop))
+        self._requests = cast("_Requests", IPRoute(use_event_loop=self._loop))
 
     def close(self) -> None:
         """Close the socket."""
@@ -232,24 +232,24 @@ class Netlink:
 
 def _link(message: _Message) -> Link:
     return Link(
-        name=cast(str, message.get("ifname")),
-        index=cast(int, message.get("index")),
-        alias=cast(str, message.get("ifalias") or ""),
-        mac=cast(str, message.get("address") or ""),
-        up=bool(cast(int, message.get("flags")) & _IFF_UP),
-        master=cast(int, message.get("master") or 0),
+        name=cast("str", message.get("ifname")),
+        index=cast("int", message.get("index")),
+        alias=cast("str", message.get("ifalias") or ""),
+        mac=cast("str", message.get("address") or ""),
+        up=bool(cast("int", message.get("flags")) & _IFF_UP),
+        master=cast("int", message.get("master") or 0),
     )
 
 
 def _route(message: _Message, names: dict[int, str]) -> RouteEntry:
-    length = cast(int, message.get("dst_len"))
+    length = cast("int", message.get("dst_len"))
     via = cast("str | None", message.get("gateway"))
     source = cast("str | None", message.get("prefsrc"))
     return RouteEntry(
         destination=IPv4Network(f"{message.get('dst') or '0.0.0.0'}/{length}"),
-        kind=_ROUTE_TYPES.get(cast(int, message.get("type")), "other"),
-        link=names.get(cast(int, message.get("oif") or 0), ""),
+        kind=_ROUTE_TYPES.get(cast("int", message.get("type")), "other"),
+        link=names.get(cast("int", message.get("oif") or 0), ""),
         via=IPv4Address(via) if via else None,
         source=IPv4Address(source) if source else None,
-        metric=cast(int, message.get("priority") or 0),
+        metric=cast("int", message.get("priority") or 0),
     )

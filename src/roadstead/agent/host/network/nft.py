@@ -71,9 +71,9 @@ class Nft:
 
     def run(self, commands: str) -> bytes:
         """Run commands as one transaction; gives the output as JSON. Raises NftError, and then nothing was changed."""
-        failed = cast(int, self._library.nft_run_cmd_from_buffer(self._context, commands.encode()))
-        output = cast(bytes, self._library.nft_ctx_get_output_buffer(self._context))
-        message = cast(bytes, self._library.nft_ctx_get_error_buffer(self._context))
+        failed = cast("int", self._library.nft_run_cmd_from_buffer(self._context, commands.encode()))
+        output = cast("bytes", self._library.nft_ctx_get_output_buffer(self._context))
+        message = cast("bytes", self._library.nft_ctx_get_error_buffer(self._context))
         if failed:
             raise NftError(message.decode(errors="replace").strip())
         return output

@@ -97,7 +97,7 @@ def parse_question(packet: bytes) -> Question | None:
     buffer = dnslib.DNSBuffer(packet)
     buffer.offset = _HEADER
     try:
-        raw = cast(_RawQuestion, dnslib.DNSQuestion.parse(buffer))  # pyright: ignore[reportUnknownMemberType]
+        raw = cast("_RawQuestion", dnslib.DNSQuestion.parse(buffer))  # pyright: ignore[reportUnknownMemberType]
         name = str(raw.qname)
     except (dnslib.DNSError, ValueError):
         return None
@@ -111,7 +111,7 @@ def _record(value: IPv4Address | str, ttl: int) -> bytes:
     else:
         buffer = dnslib.DNSBuffer()
         buffer.encode_name_nocompress(value)  # pyright: ignore[reportUnknownMemberType]
-        kind, data = RecordType.PTR, bytes(cast(bytearray, buffer.data))  # pyright: ignore[reportUnknownMemberType]
+        kind, data = RecordType.PTR, bytes(cast("bytearray", buffer.data))  # pyright: ignore[reportUnknownMemberType]
     return (
         (0xC000 | _HEADER).to_bytes(2)
         + kind.to_bytes(2)
