@@ -7,9 +7,10 @@ of the request".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
+
+import msgspec
 
 _SECURE = ("https", "wss")
 _MAPPED = "::ffff:"
@@ -17,8 +18,7 @@ VPC = "roadstead.vpc"
 """Where the scope of a connection has the VPC that it came from."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True):
     """Where a request came from. `region` is what it was signed for, empty until that is known; headers are as the client wrote them."""
 
     source_ip: str = ""

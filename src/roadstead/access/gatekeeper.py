@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
+
+import msgspec
 
 from roadstead.access.arrival import NOWHERE, Arrival
 from roadstead.access.asker import Asker
@@ -39,8 +41,7 @@ _TRUST = PolicySource(kind=PolicyKind.TRUST)
 _TRUSTS_NOBODY = CompiledPolicy(PolicyDocument(()), _TRUST)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """An authenticated principal and the region and service that it signed for."""
 
     principal: Principal

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -18,6 +19,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 MAX_PRESIGNED_SECONDS = 7 * 24 * 3600
 _AMZ_DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _SIGNATURE_PARAMETER = "X-Amz-Signature"
+_TOKEN_HEADER = "x-amz-security-token"
 
 
 class SignatureClaim(msgspec.Struct, frozen=True):
@@ -71,11 +73,29 @@ def text_to_verify(request: SignableRequest, claim: SignatureClaim) -> str:
     return string_to_sign(canonical, claim.amz_date, claim.scope)
 
 
+@lru_cache(maxsize=64)
 def _moment(amz_date: str) -> datetime:
-    """The time of `YYYYMMDDTHHMMSSZ`; raises ValueError. A fifth of the time of strptime, which every request would pay."""
-    if _AMZ_DATE.fullmatch(amz_date) is None:
-        raise ValueError(amz_date)
-    return datetime.fromisoformat(amz_date)
+    """The time of `YYYYMMDDTHHMMSSZ`; raises AuthenticationError (INCOMPLETE)."""
+    try:
+        if _AMZ_DATE.fullmatch(amz_date) is not None:
+            return datetime.fromisoformat(amz_date)  # a fifth of the time of strptime
+    except ValueError:
+        pass  # a month 13
+    raise _incomplete(f"Date must be in ISO-8601 'basic format'. Got '{amz_date}'.")
+
+
+@lru_cache(maxsize=256)
+def _credential(text: str) -> tuple[str, Scope]:
+    """The access key and the scope of a Credential; raises AuthenticationError (INCOMPLETE)."""
+    parts = text.rsplit("/", 4)
+    if len(parts) != 5 or not all(parts):
+        raise _incomplete(
+            f"Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{text}'"
+        )
+    key, date, region, service, term = parts
+    if term != "aws4_request":
+        raise _incomplete(f"Credential should be scoped with a valid terminator: 'aws4_request', not '{term}'.")
+    return key, Scope(date, region, service)
 
 
 def _incomplete(message: str) -> AuthenticationError:
@@ -102,7 +122,7 @@ def _from_header(request: SignableRequest, authorization: str) -> SignatureClaim
         signed_headers=fields["SignedHeaders"],
         signature=fields["Signature"],
         amz_date=amz_date,
-        session_token=request.headers.get("x-amz-security-token"),
+        session_token=request.headers.get(_TOKEN_HEADER),
         expires=None,
         request=request,
     )
@@ -144,37 +164,27 @@ def _claim(
     expires: timedelta | None,
     request: SignableRequest,
 ) -> SignatureClaim:
-    parts = credential.rsplit("/", 4)
-    if len(parts) != 5 or not all(parts):
-        raise _incomplete(
-            f"Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{credential}'"
-        )
-    key, date, region, service, term = parts
-    if term != "aws4_request":
-        raise _incomplete(f"Credential should be scoped with a valid terminator: 'aws4_request', not '{term}'.")
-    try:
-        signed_at = _moment(amz_date)
-    except ValueError as error:
-        raise _incomplete(f"Date must be in ISO-8601 'basic format'. Got '{amz_date}'.") from error
+    key, scope = _credential(credential)
+    signed_at, date = _moment(amz_date), scope.date
     if date != amz_date[:8]:
         raise AuthenticationError(
             AuthenticationFailure.BAD_SCOPE,
             f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{date}' != '{amz_date[:8]}'",
         )
     names = tuple(signed_headers.split(";"))
-    amazon = {n for n in request.headers if n.startswith("x-amz-") and n != "x-amz-security-token"}
-    required = {"host", *(amazon if expires is None else ())}
-    unsigned = sorted(required - set(names))
+    unsigned = [] if "host" in names else ["host"]
+    if expires is None:
+        unsigned += [n for n in request.headers if n not in names and n.startswith("x-amz-") and n != _TOKEN_HEADER]
     if unsigned:
         raise AuthenticationError(
             AuthenticationFailure.SIGNATURE_MISMATCH,
-            f"'{unsigned[0]}' must be a 'SignedHeader' in the AWS Authorization.",
+            f"'{min(unsigned)}' must be a 'SignedHeader' in the AWS Authorization.",
         )
     if list(names) != sorted(names):
         raise _incomplete("SignedHeaders must be sorted")
     return SignatureClaim(
         access_key_id=key,
-        scope=Scope(date, region, service),
+        scope=scope,
         signed_headers=names,
         signature=signature,
         amz_date=amz_date,

@@ -47,6 +47,8 @@ class SignableRequest(msgspec.Struct, frozen=True):
 
 def canonical_path(path: str) -> str:
     """The path with dot segments and doubled slashes resolved, then encoded once more, as every service but S3 signs it."""
+    if path == "/":
+        return path
     kept: list[str] = []
     for segment in path.split("/"):
         if segment == "..":

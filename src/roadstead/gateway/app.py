@@ -65,7 +65,7 @@ class Gateway:
         started = time.perf_counter()
         request_id = new_request_id()
         headers = _headers(scope["headers"])
-        self._metrics.under_way.inc()
+        self._metrics.under_way += 1
         try:
             with self._memory.share() as take:
                 outcome = await self._answer(scope, headers, receive, send, take, request_id)
@@ -75,7 +75,7 @@ class Gateway:
             if not outcome.relayed:
                 await _send(scope, send, outcome.response, closes=outcome.code in _UNREAD)
         finally:
-            self._metrics.under_way.dec()
+            self._metrics.under_way -= 1
         self._account(outcome, source, agent, request_id, time.perf_counter() - started)
 
     async def _answer(
@@ -140,11 +140,14 @@ class Gateway:
 
 
 def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for raw_name, raw_value in pairs:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        found[name] = f"{found[name]},{value}" if name in found else value
-    return found
+    """Headers by their names, which ASGI has in lower case; those of one name in one, as HTTP has it."""
+    found = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+    if len(found) == len(pairs):
+        return found
+    gathered: dict[str, list[str]] = {}
+    for name, value in pairs:
+        gathered.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    return {name: ",".join(values) for name, values in gathered.items()}
 
 
 def _edge_failure(status: int, code: str, message: str, request_id: str) -> Outcome:

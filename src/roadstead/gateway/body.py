@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from roadstead.kernel.asgi import BodyAtHand
@@ -35,22 +34,39 @@ class Memory:
         self._limit = limit
         self._taken = 0
 
-    @contextlib.contextmanager
-    def share(self) -> Generator[Callable[[int], None]]:
-        """One request's part: call it with each number of bytes more; given back in the end. Raises TooManyBodies."""
-        mine = 0
+    def share(self) -> Share:
+        """One request's part."""
+        return Share(self)
 
-        def take(size: int) -> None:
-            nonlocal mine
-            if self._taken + size > self._limit:
-                raise TooManyBodies
-            mine += size
-            self._taken += size
+    def take(self, size: int) -> None:
+        """Take so many bytes; raises TooManyBodies."""
+        if self._taken + size > self._limit:
+            raise TooManyBodies
+        self._taken += size
 
-        try:
-            yield take
-        finally:
-            self._taken -= mine
+    def give_back(self, size: int) -> None:
+        """Bytes that were taken are free again."""
+        self._taken -= size
+
+
+class Share:
+    """One request's part of the memory, given back when the context ends. A class, since every request has one and generators cost more."""
+
+    __slots__ = ("_memory", "_mine")
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._mine = 0
+
+    def __enter__(self) -> Callable[[int], None]:
+        return self._take
+
+    def __exit__(self, *_: object) -> None:
+        self._memory.give_back(self._mine)
+
+    def _take(self, size: int) -> None:
+        self._memory.take(size)
+        self._mine += size
 
 
 async def read_body(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
+import msgspec
 import structlog
 
 from roadstead.access.arrival import NOWHERE, Arrival
@@ -43,8 +43,7 @@ _UNSIGNED = "none"
 _log = structlog.get_logger("gateway")
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(msgspec.Struct, frozen=True):
     """A request whose operation is known."""
 
     request_id: str

@@ -21,7 +21,9 @@ class GatewayMetrics:
             buckets=_BUCKETS,
             registry=registry,
         )
-        self.under_way = Gauge("roadstead_gateway_requests_under_way", "Requests not answered yet", registry=registry)
+        self.under_way = 0
+        waiting = Gauge("roadstead_gateway_requests_under_way", "Requests not answered yet", registry=registry)
+        waiting.set_function(lambda: self.under_way)
         self._answered: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
 
     def answered(self, service: str, operation: str, code: str, seconds: float) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from roadstead.access.decided import Decided
 from roadstead.access.gatekeeper import Caller
@@ -15,8 +16,7 @@ BROKEN_OFF = 499
 BROKEN_OFF_CODE = "BrokenOff"
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct):
     """An answer, and what the request log and the trail say of the request."""
 
     response: HttpResponse

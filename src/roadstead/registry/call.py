@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Protocol, TypeVar
 
@@ -166,7 +166,7 @@ class Call:
     def arrival(self) -> Arrival:
         """How the request came in, for the region that the login is for."""
         region = PUBLIC_REGION if self.key.is_public else self.login.region
-        return replace(self.request.arrival, region=region)
+        return self.request.arrival.signed_for(region)
 
     @property
     def base(self) -> str:

@@ -18,9 +18,9 @@ Headers = Sequence[tuple[bytes, bytes]]
 LentCycle = Callable[[], RequestResponseCycle | None]
 """A weak reference to a cycle."""
 
-_UNFIT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n")
-"""What no line of a head may hold (RFC 9110, 5.5), but for its own end."""
-_CLOSES = re.compile(rb"(?:^|\n)connection:[^\r]*\bclose\b", re.IGNORECASE)
+_FIT = bytes({*range(256)} - {*range(32), 127} | {*b"\t\r\n"})
+"""What a head may hold (RFC 9110, 5.5); CR and LF at the ends of lines alone."""
+_CLOSES = re.compile(rb"(?:^|\n)connection:[^\r]*\bclose\b")
 
 
 class ServerLines:
@@ -75,13 +75,14 @@ async def answer(lent: LentCycle, status: int, headers: Headers, body: bytes) ->
         await cycle.send({"type": "http.response.body", "body": body, "more_body": False})
         return
     lines = lines_of(headers)
-    if _UNFIT.search(lines) is not None or lines.count(b"\r\n") != len(headers):
+    if lines.translate(None, _FIT) or {lines.count(b"\r\n"), lines.count(b"\r"), lines.count(b"\n")} != {len(headers)}:
         raise RuntimeError("a header holds what no header may")
     if cycle.scope["method"] == "HEAD" or status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         body = b""
     elif (b"content-length", b"%d" % len(body)) not in headers:
         raise RuntimeError("an answer is not of the length that its head says")
-    if _CLOSES.search(lines) is not None:
+    lowered = lines.lower()
+    if b"connection:" in lowered and _CLOSES.search(lowered) is not None:
         cycle.keep_alive = False
     elif not cycle.keep_alive:
         lines += b"connection: close\r\n"

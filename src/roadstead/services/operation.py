@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+
 from roadstead.access.principal import Principal
 from roadstead.access.resource import KeyValues, Named
 from roadstead.kernel.arn import Arn
@@ -22,8 +24,7 @@ class Authorise(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """One request: who, where, when, and the transaction it runs in."""
 
     request_id: str

@@ -15,10 +15,12 @@ _BEYOND = 2**63
 def check_values(values: Iterable[object]) -> None:
     """Raise UnstorableValue for a text or a number among `values` that not both databases take."""
     for value in values:
-        kind = type(value)
-        if kind is str:
-            _check_text(cast("str", value))
-        elif kind is int and not -_BEYOND <= cast("int", value) < _BEYOND:
+        if type(value) is str:
+            if "\0" in value:
+                raise UnstorableValue("a text has the character U+0000")
+            if not value.isascii():
+                _check_unicode(value)
+        elif type(value) is int and not -_BEYOND <= value < _BEYOND:
             raise UnstorableValue("a number does not fit 64 bits")
 
 
@@ -27,14 +29,11 @@ def check_statements(engine: Engine) -> None:
     event.listen(engine, "before_cursor_execute", _before_execute)
 
 
-def _check_text(text: str) -> None:
-    if "\0" in text:
-        raise UnstorableValue("a text has the character U+0000")
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise UnstorableValue("a text is not Unicode") from error
+def _check_unicode(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UnstorableValue("a text is not Unicode") from error
 
 
 def _before_execute(

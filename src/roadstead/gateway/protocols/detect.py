@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 import msgspec
 from botocore.model import OperationModel, OperationNotFoundError, ServiceModel
@@ -96,7 +97,8 @@ def identify(
     """
     target = request.headers.get("x-amz-target")
     if target is not None:
-        return _json_target(request, target, credential_scope_service, host, known)
+        version = "1.0" if request.headers.get("content-type", "").startswith("application/x-amz-json-1.0") else "1.1"
+        return _json_target(target, version, _is_query_mode(request), credential_scope_service, host, known)
     rpc = _rpc_path(request)
     if rpc is not None:
         return _cbor_target(request, *rpc, known)
@@ -106,9 +108,11 @@ def identify(
     return _rest_target(request, credential_scope_service, host, known)
 
 
-def _json_target(request: HttpRequest, target: str, scope: str | None, host: str, known: frozenset[str]) -> Target:
+@lru_cache(maxsize=1024)
+def _json_target(
+    target: str, version: str, query_mode: bool, scope: str | None, host: str, known: frozenset[str]
+) -> Target:
     prefix, _, name = target.rpartition(".")
-    version = "1.0" if request.headers.get("content-type", "").startswith("application/x-amz-json-1.0") else "1.1"
     found = _preferred(_lookup(lambda catalog: catalog.by_target(prefix)), scope, host)
     entries = _known(found, known, codecs.json_codec(version))
     if not entries:
@@ -120,7 +124,7 @@ def _json_target(request: HttpRequest, target: str, scope: str | None, host: str
         error = UnknownService(f"No service has the target {target!r}.")
         raise Unidentified(error, codecs.json_codec(version))
     service = service_model(entries[0].name)
-    codec = codecs.json_codec(version, query_errors=_wants_query_errors(request, service))
+    codec = codecs.json_codec(version, query_errors=query_mode and is_query_compatible(service))
     return _named(entries[0].name, service, name, codec)
 
 
@@ -139,7 +143,7 @@ def _cbor_target(request: HttpRequest, service_name: str, operation: str, known:
         raise Unidentified(UnknownService(f"No service is at {request.path!r}."), codecs.cbor_codec())
     entries = _known(entries, known, codecs.cbor_codec())
     service = service_model(entries[0].name)
-    codec = codecs.cbor_codec(query_errors=_wants_query_errors(request, service))
+    codec = codecs.cbor_codec(query_errors=_is_query_mode(request) and is_query_compatible(service))
     return _named(entries[0].name, service, operation, codec)
 
 
@@ -250,8 +254,8 @@ def _known(entries: list[ServiceEntry], known: frozenset[str], codec: Codec) -> 
     return found
 
 
-def _wants_query_errors(request: HttpRequest, service: ServiceModel) -> bool:
-    return request.headers.get("x-amzn-query-mode", "").lower() == "true" and is_query_compatible(service)
+def _is_query_mode(request: HttpRequest) -> bool:
+    return request.headers.get("x-amzn-query-mode", "").lower() == "true"
 
 
 def _scoped(scope: str | None, host: str) -> list[ServiceEntry]:

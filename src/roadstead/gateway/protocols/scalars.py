@@ -104,6 +104,8 @@ def float_to_text(value: object) -> str:
 
 def require_integer(value: object) -> int:
     """The value, if it is an integer; raises UnserialisableResult."""
+    if type(value) is int:
+        return value
     if isinstance(value, bool) or not isinstance(value, int):
         raise UnserialisableResult(f"{value!r} is not an integer")
     return int(value)

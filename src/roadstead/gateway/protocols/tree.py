@@ -111,7 +111,7 @@ class TreeWriter(ShapeCompiler[Convert]):
         table = {key: (wire_name(key, member), self.compile(member)) for key, member in members.items()}
 
         def write(value: object) -> object:
-            if not isinstance(value, Mapping):
+            if type(value) is not dict and not isinstance(value, Mapping):
                 raise UnserialisableResult(f"{name}: {value!r} is not a structure")
             written: dict[str, object] = {}
             for key, item in cast("Mapping[str, object]", value).items():
@@ -136,7 +136,7 @@ class TreeWriter(ShapeCompiler[Convert]):
             if not isinstance(value, (list, tuple)):
                 raise UnserialisableResult(f"{name}: {value!r} is not a list")
             items = cast("list[object]", value)
-            return [None if item is None else write_item(item) for item in items]
+            return [None if item is None else write_item(item) for item in items] if items else items
 
         return write
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import String, Table, bindparam, delete, func, insert, literal_column, select, union_all, update
 
@@ -172,7 +172,7 @@ async def delete_cluster(ctx: Context, request: DeleteClusterRequestTypeDef) -> 
 async def cluster_by_name(tx: Transaction, account: str, region: str, name: str) -> ClusterRecord | None:
     """The cluster, active or not."""
     rows = await tx.look_up(_CLUSTER, account=account, region=region, name=name)
-    return ClusterRecord(**dict(zip(_COLUMNS, rows[0], strict=True))) if rows else None
+    return ClusterRecord(*cast("Sequence[Any]", rows[0])) if rows else None
 
 
 async def active_cluster(ctx: Context, reference: str | None) -> ClusterRecord:

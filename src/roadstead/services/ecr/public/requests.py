@@ -6,8 +6,9 @@ Functions of private ECR do the work where it is the same: they find the reposit
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from roadstead.services.ecr.keys import PUBLIC_REGION
 from roadstead.services.ecr.public.aliases import account_of
