@@ -57,12 +57,8 @@ NOWHERE = Arrival()
 def arrival_of(scope: Mapping[str, Any]) -> Arrival:
     """The arrival of an ASGI connection. The address is the connection's own: forwarding headers count for nothing."""
     client: tuple[str, int] | None = scope.get("client")
-    user_agent = referer = b""
-    for name, value in scope["headers"]:
-        if name == b"user-agent":
-            user_agent = value
-        elif name == b"referer":
-            referer = value
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    user_agent, referer = headers.get(b"user-agent", b""), headers.get(b"referer", b"")
     return Arrival(
         source_ip=_address(client[0]) if client else "",
         user_agent=user_agent.decode("latin-1"),

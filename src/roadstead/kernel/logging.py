@@ -18,23 +18,24 @@ from structlog.tracebacks import ExceptionDictTransformer
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
-class _Stamp:
-    """Adds `timestamp`, UTC in ISO 8601 with microseconds; the part that lasts a second is made once a second."""
+class _Line:
+    """An event as a line: with its `level` and `timestamp`, UTC in ISO 8601 with microseconds, of which the second is made once a second.
+
+    One processor instead of four: a line is part of every request.
+    """
 
     def __init__(self) -> None:
         self._second = 0
         self._text = ""
+        self._exceptions = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
 
-    def __call__(self, _logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    def __call__(self, logger: structlog.typing.WrappedLogger, method: str, event: structlog.typing.EventDict) -> bytes:
+        structlog.processors.add_log_level(logger, method, event)
         second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
         if second != self._second:
             self._second, self._text = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         event["timestamp"] = f"{self._text}.{nanoseconds // 1000:06d}Z"
-        return event
-
-
-def _render(_logger: object, _method: str, event: structlog.typing.EventDict) -> bytes:
-    return _encoder.encode(event)
+        return _encoder.encode(self._exceptions(logger, method, event) if "exc_info" in event else event)
 
 
 class LineWriter:
@@ -93,12 +94,7 @@ def configure_logging(level: int = logging.INFO) -> None:
     """Send every log line of this process to standard output as JSON."""
     writer = LineWriter(1)
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            _Stamp(),
-            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
-            _render,
-        ],
+        processors=[_Line()],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: writer,
         cache_logger_on_first_use=True,

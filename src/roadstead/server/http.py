@@ -89,9 +89,11 @@ class PatientHttpProtocol(RepeatingHttpProtocol):
         self._lacks_head = False
         self.head_came()
         super().on_headers_complete()
-        lent = self._lent()
+
+    def lend(self, lent: LentCycle) -> None:
+        """A large body can be taken past the parser."""
         length = self._length_of_large_body()
-        if lent is not None and length is not None:
+        if length is not None:
             self.scope[RECEIVE_BODY] = partial(self._receive_body, lent, length)  # type: ignore[literal-required]
 
     def head_came(self) -> None:

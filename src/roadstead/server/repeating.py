@@ -79,11 +79,13 @@ class RepeatingHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is here."""
         super().on_headers_complete()
-        lent = self._lent()
-        if lent is None:
-            return
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is None or cycle.scope is not self.scope:
+            return  # it asks for a websocket, whose protocol takes over
+        lent = weakref.ref(cycle)
         self._unanswered += 1
         self._lookout.begun()
+        self.lend(lent)
         self.scope[SEND_FILE] = partial(self._files.send, lent)  # type: ignore[literal-required]
         self.scope[ANSWER] = partial(answer, lent)  # type: ignore[literal-required]
         self.scope[BODY_AT_HAND] = partial(body_at_hand, lent)  # type: ignore[literal-required]
@@ -128,10 +130,8 @@ class RepeatingHttpProtocol(HttpToolsProtocol):
     def head_came(self) -> None:
         """A request's head is here, whole: what waits for that has to hear of it."""
 
-    def _lent(self) -> LentCycle | None:
-        """The cycle of the request whose head has come; None for one that asks for a websocket, whose protocol takes over."""
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        return None if cycle is None or cycle.scope is not self.scope else weakref.ref(cycle)
+    def lend(self, lent: LentCycle) -> None:
+        """The scope of a request is made: what else it lends of its cycle goes in here."""
 
     def _hold_back(self, data: bytes) -> bool:
         """Whether these bytes have to wait for the end of an answer; nothing more is read meanwhile."""

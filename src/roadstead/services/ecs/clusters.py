@@ -223,18 +223,17 @@ def _is(row: ClusterRecord):
 
 async def _counts(tx: Transaction, row: ClusterRecord) -> ClusterCounts:
     found = await tx.look_up(_COUNTS, account=row.account, region=row.region, name=row.name, inactive=INACTIVE)
-    numbers = dict(found)
-    instances = numbers.pop(_INSTANCES)
-    counts = {TaskStatus(status): number for status, number in numbers.items()}
-    pending = sum(counts.get(each, 0) for each in PENDING_STATUSES)
-    running = counts.get(TaskStatus.RUNNING, 0)
-    ended = counts.get(TaskStatus.STOPPED, 0)
-    return ClusterCounts(
-        instances=instances,
-        running=running,
-        pending=pending,
-        stopping=sum(counts.values()) - running - pending - ended,
-    )
+    instances = running = pending = stopping = 0
+    for what, number in found:
+        if what == _INSTANCES:
+            instances = number
+        elif what == TaskStatus.RUNNING:
+            running = number
+        elif what in PENDING_STATUSES:
+            pending += number
+        elif what != TaskStatus.STOPPED:
+            stopping += number
+    return ClusterCounts(instances, running, pending, stopping)
 
 
 async def _tasks_by_launch_type(tx: Transaction, row: ClusterRecord) -> dict[str, Counter[str]]:
