@@ -49,18 +49,21 @@ class Launcher:
             lambda: self._snapshots.prepare(container_id, chain_id), lambda: self._endings.delete(container_id)
         )
 
-    async def launch(self, record: Record) -> None:
-        """Store a container and have its shim make it. Raises CannotCreateContainer, CannotStartContainer.
+    async def store(self, record: Record) -> None:
+        """Tell containerd of a container, before an engine hears of it. Raises CannotCreateContainer."""
+        try:
+            await _anew(lambda: self._containers.record(record), lambda: self._endings.delete_record(record.id))
+            await self._containers.keep_end(record)
+        except ContainerdError as error:
+            raise CannotCreateContainer(str(error)) from error
 
-        A container that an earlier agent asked for may still be taken away: containerd gives up what nobody waits for any more, and until
+    async def create(self, record: Record) -> None:
+        """Have the shim of a container that was stored make it. Raises CannotStartContainer.
+
+        One that an earlier agent asked for may still be taken away: containerd gives up what nobody waits for any more, and until
         then its bundle is in the way. One that an engine held on to meanwhile containerd forgets: it is taken away here.
         """
         try:
-            await _anew(lambda: self._containers.record(record), lambda: self._endings.delete_record(record.id))
-        except ContainerdError as error:
-            raise CannotCreateContainer(str(error)) from error
-        try:
-            await self._containers.keep_end(record)
             await self._create(record)
         except ContainerdError as error:
             raise CannotStartContainer(processes.explain(str(error))) from error

@@ -27,7 +27,7 @@ _IMAGES = 256
 
 
 class Maker:
-    """Makes the containers of tasks. Remembers the accounts of the last images."""
+    """Makes what containerd is told of the containers of tasks. Remembers the accounts of the last images."""
 
     def __init__(self, launcher: Launcher, cgroups: Cgroups, settings: RuntimeSettings) -> None:
         self._launcher = launcher
@@ -35,11 +35,8 @@ class Maker:
         self._settings = settings
         self._accounts: dict[str, Accounts] = {}
 
-    async def make(self, spec: ContainerSpec, task: TaskSpec) -> None:
-        """Make a container, up to its first instruction.
-
-        Raises CannotCreateContainer for what the specification says, CannotStartContainer for what the engine refuses.
-        """
+    async def prepare(self, spec: ContainerSpec, task: TaskSpec) -> Record:
+        """Make a container's root file system and specification and store them, for `Launcher.create`. Raises CannotCreateContainer."""
         sandbox = sandbox_id(task.id) if task.isolation is Isolation.GVISOR else ""
         await asyncio.to_thread(self._cgroups.remove_container, task.id, spec.id)
         try:
@@ -52,17 +49,17 @@ class Maker:
         except (NoCommand, UnknownUser, UnknownCapability, Unsuitable, OSError, ContainerdError) as error:
             raise CannotCreateContainer(str(error)) from error
         ours = labels.ours(self._settings.tag, task.id, task.isolation.value, labels.APPLICATION, sandbox or spec.id)
-        await self._launcher.launch(
-            Record(
-                id=spec.id,
-                image=spec.image.reference,
-                isolation=task.isolation,
-                document=document,
-                labels={**spec.labels, **ours},
-                rootfs=tuple(rootfs),
-                output=spec.output,
-            )
+        record = Record(
+            id=spec.id,
+            image=spec.image.reference,
+            isolation=task.isolation,
+            document=document,
+            labels={**spec.labels, **ours},
+            rootfs=tuple(rootfs),
+            output=spec.output,
         )
+        await self._launcher.store(record)
+        return record
 
     def _place(self, spec: ContainerSpec, sandbox: str) -> Place:
         init = self._settings.engines.init

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from contextlib import suppress
 from types import TracebackType
+from typing import TypeVar
 
 import structlog
 
@@ -45,6 +46,8 @@ from roadstead.agent.runtime.snapshots import Snapshots
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 _STARTED_BEFORE = (
     "cannot start a running process",
     "cannot start a stopped process",
@@ -66,10 +69,10 @@ class Runtime:
         self._containers = Containers(self._client, settings)
         self._snapshots = Snapshots(self._client, settings)
         self._endings = Endings(self._containers, self._snapshots, settings)
-        launcher = Launcher(self._containers, self._snapshots, self._endings)
-        self._maker = Maker(launcher, self.cgroups, settings)
+        self._launcher = Launcher(self._containers, self._snapshots, self._endings)
+        self._maker = Maker(self._launcher, self.cgroups, settings)
         self._images = Images(self._client, settings)
-        self._sandboxes = Sandboxes(self._containers, launcher, self._endings, self.cgroups, settings)
+        self._sandboxes = Sandboxes(self._containers, self._launcher, self._endings, self.cgroups, settings)
         self._making: set[str] = set()
         self._exits = ExitWatcher(self._containers, self.cgroups, self._making.__contains__)
         self._watching: asyncio.Task[None] | None = None
@@ -194,10 +197,11 @@ class Runtime:
 
         Raises CannotStartContainer, with gVisor all that `create` does.
         """
-        await self._sandboxes.start(self._task_of.get(container_id, ""))
         try:
             if (spec := self._unmade.get(container_id)) is not None:
                 await self._make_late(spec)
+            else:
+                await self._sandboxes.start(self._task_of.get(container_id, ""))
             await self._containers.start(container_id)
         except ContainerdUnavailable:
             if container_id in self._unmade:
@@ -226,6 +230,7 @@ class Runtime:
         """
         if spec.id in self._half_made:
             if await self._containers.state_of(spec.id) is ContainerState.CREATED:
+                await self._sandboxes.start(spec.task_id)
                 self._exits.expect(spec.id)
                 return
             self._making.add(spec.id)  # the end of what is thrown away is nobody's news
@@ -241,7 +246,9 @@ class Runtime:
         self._making.add(spec.id)
         await self._exits.forget(spec.id)
         try:
-            await self._maker.make(spec, task)
+            # The sandbox's start takes gVisor 50 ms, in which containerd can be told of the container.
+            record = await _both(self._sandboxes.start(task.id), self._maker.prepare(spec, task))
+            await self._launcher.create(record)
             self._exits.expect(spec.id)
         except BaseException:
             await asyncio.shield(self._give_up(spec.id))
@@ -350,3 +357,13 @@ class Runtime:
             if key not in records:
                 with suppress(NotFound, AlreadyExists):
                     await self._snapshots.remove(key)
+
+
+async def _both(first: Awaitable[object], second: Awaitable[T]) -> T:
+    """What the second gives. Neither is broken off when the other one fails; an error is raised once both have ended, the first's first."""
+    outcome, result = await asyncio.gather(first, second, return_exceptions=True)
+    if isinstance(outcome, BaseException):
+        raise outcome
+    if isinstance(result, BaseException):
+        raise result
+    return result

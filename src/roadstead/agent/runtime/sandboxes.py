@@ -158,7 +158,9 @@ class Sandboxes:
         marks = labels.ours(self._settings.tag, task.id, task.isolation.value, labels.SANDBOX, name)
         await asyncio.to_thread(self._cgroups.remove_container, task.id, name)
         try:
-            await self._launcher.launch(Record(name, "", task.isolation, sandbox_spec(name, task, place), marks))
+            record = Record(name, "", task.isolation, sandbox_spec(name, task, place), marks)
+            await self._launcher.store(record)
+            await self._launcher.create(record)
         except (CannotCreateContainer, CannotStartContainer) as error:
             await asyncio.shield(self._give_up(task.id))
             raise CannotCreateContainer(f"sandbox: {error}") from error

@@ -55,7 +55,9 @@ class Played:
 
     async def launch(self) -> None:
         played = cast("Any", self)
-        await Launcher(played, played, played).launch(RECORD)
+        launcher = Launcher(played, played, played)
+        await launcher.store(RECORD)
+        await launcher.create(RECORD)
 
 
 async def launch(*errors: str) -> int:
@@ -102,5 +104,5 @@ async def test_what_a_killed_agent_asked_for_late_is_taken_away() -> None:
     await launcher.prepare_rootfs("a", "sha256:1")
     assert engine.there == {"Snapshots/Prepare"}, "made anew, and the record of before is gone"
     engine.there.add("Containers/Create")
-    await launcher.launch(replace(RECORD, id="a"))
+    await launcher.store(replace(RECORD, id="a"))
     assert engine.there == {"Snapshots/Prepare", "Containers/Create"}, "the writable layer stays"
