@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,6 +32,8 @@ log = structlog.get_logger(__name__)
 
 POOL_CLUSTER = "fargate"
 _POLL_SECONDS = 0.02
+SWITCH_SECONDS = 0.0005
+"""How long a thread that configures networks may keep the interpreter from the loop, for which a task that starts waits some thirty times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class AgentSettings:
 
 async def run_agent(settings: AgentSettings) -> None:
     """Work until SIGTERM or SIGINT, which leave every container running. A drain over the control socket stops and frees everything."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

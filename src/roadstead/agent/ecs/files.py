@@ -21,24 +21,23 @@ class TaskFiles:
     def __init__(self, root: Path, task: str) -> None:
         self._directory = root / task
 
-    def write(self, plan: NetworkPlan, launches: Mapping[str, Launch]) -> None:
-        """resolv.conf, hosts and hostname for every container (its own DNS settings and extra hosts included)."""
-        for name, launch in launches.items():
-            directory = self._of(name)
-            directory.mkdir(parents=True, exist_ok=True)
-            host = launch.host
-            servers, search = host.dns or plan.nameservers, host.dns_search or plan.search
-            resolver = [f"nameserver {server}" for server in servers]
-            if search:
-                resolver.append(f"search {' '.join(search)}")
-            hosts = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
-            hosts.append(f"{plan.interfaces[0].address.ip} {plan.hostname}")
-            for extra in host.extra_hosts:
-                extra_name, _, address = extra.partition(":")
-                hosts.append(f"{address} {extra_name}")
-            (directory / "resolv.conf").write_text("\n".join(resolver) + "\n")
-            (directory / "hosts").write_text("\n".join(hosts) + "\n")
-            (directory / "hostname").write_text((launch.config.hostname or plan.hostname) + "\n")
+    def write(self, plan: NetworkPlan, name: str, launch: Launch) -> None:
+        """resolv.conf, hosts and hostname of a container (its own DNS settings and extra hosts included)."""
+        directory = self._of(name)
+        directory.mkdir(parents=True, exist_ok=True)
+        host = launch.host
+        servers, search = host.dns or plan.nameservers, host.dns_search or plan.search
+        resolver = [f"nameserver {server}" for server in servers]
+        if search:
+            resolver.append(f"search {' '.join(search)}")
+        hosts = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
+        hosts.append(f"{plan.interfaces[0].address.ip} {plan.hostname}")
+        for extra in host.extra_hosts:
+            extra_name, _, address = extra.partition(":")
+            hosts.append(f"{address} {extra_name}")
+        (directory / "resolv.conf").write_text("\n".join(resolver) + "\n")
+        (directory / "hosts").write_text("\n".join(hosts) + "\n")
+        (directory / "hostname").write_text((launch.config.hostname or plan.hostname) + "\n")
 
     def mounts(self, task: Task, launches: Mapping[str, Launch], name: str) -> tuple[Mount, ...]:
         """The mounts of a container: its files, its mount points and those that it takes from others. Makes missing directories."""

@@ -31,7 +31,7 @@ from roadstead.agent.runtime.errors import (
     RegistryUnreachable,
     RuntimeFault,
 )
-from roadstead.agent.runtime.model import Image, Output
+from roadstead.agent.runtime.model import Image, Mount, Output
 from roadstead.wire.task import Container
 
 log = structlog.get_logger(__name__)
@@ -116,8 +116,8 @@ class Steps:
         container.runtime_id = runtime_id(task, name, container.attempt)
         image = self._images.get(name) or await self._image(name)
         output = await self._open_output(name)
-        mounts = await asyncio.to_thread(self._files.mounts, task, self._launches, name)
         try:
+            mounts = await asyncio.to_thread(self._mounts, name)
             if container.runtime_id in self.half_made:
                 await while_away(lambda: self._tools.runtime.remove(container.runtime_id))
                 self.half_made.discard(container.runtime_id)
@@ -192,14 +192,18 @@ class Steps:
         await asyncio.to_thread(self._files.remove)
 
     async def _open_namespace(self) -> None:
-        """The empty namespace and the files that say what will be in it, by whichever step comes first."""
+        """The empty namespace, by whichever step comes first."""
         async with self._opening:
-            if self._opened:
-                return
-            await self._tools.networks.open(self._record.id)
-            if isinstance(self._plan, NetworkPlan):
-                await asyncio.to_thread(self._files.write, self._plan, self._launches)
-            self._opened = True
+            if not self._opened:
+                await self._tools.networks.open(self._record.id)
+                self._opened = True
+
+    def _mounts(self, name: str) -> tuple[Mount, ...]:
+        """A container's mounts, and the files of its own among them."""
+        launch = self._launches[name]
+        if isinstance(self._plan, NetworkPlan):
+            self._files.write(self._plan, name, launch)
+        return self._files.mounts(self._record.task, self._launches, name)
 
     @property
     def files(self) -> TaskFiles:

@@ -130,17 +130,23 @@ class Runtime:
     async def create_task(self, task: TaskSpec) -> None:
         """Make the task's control group, and with gVisor its sandbox, not started yet. Safe to repeat.
 
-        The network namespace exists already; what is in it counts when the first container is started.
+        The network namespace exists already; what is in it counts when the first container is started. While the group is made, containerd
+        is told of the sandbox.
         A new group's limit on processor time comes with the first start of a container: until then only engines work in it, and held
         to a quarter of a processor gVisor takes three times as long to come up.
         An agent that started anew calls it for each task that lives, before anything else about the task.
         Raises CgroupError, CannotCreateContainer.
         """
-        await asyncio.to_thread(self._make_group, task)
+        grouping = asyncio.to_thread(self._make_group, task)
+        if task.isolation is not Isolation.GVISOR:
+            await grouping
+            self._tasks[task.id] = task
+            return
         new = task.id not in self._tasks and task.id not in self._found
         self._tasks[task.id] = task
-        if task.isolation is Isolation.GVISOR:
-            await self._sandboxes.create(task, new=new)
+        prepared = await _both(grouping, self._sandboxes.prepare(task, new=new))
+        if prepared is not None:
+            await self._sandboxes.create(task, prepared)
 
     async def remove_task(self, task_id: str) -> None:
         """Remove the task's containers, sandbox and control group, whatever of them is left. Safe to repeat."""

@@ -10,7 +10,8 @@ addresses and uses none. So one whose start nobody saw end is made anew, in a na
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
 import structlog
@@ -66,8 +67,8 @@ class Sandboxes:
         self._doubtful: set[str] = set()
         """Tasks whose sandbox may have been started half-way."""
 
-    async def create(self, task: TaskSpec, *, new: bool) -> None:
-        """Make the task's sandbox unless it is there; `new` says that it can't be. Its namespace may be empty yet.
+    async def prepare(self, task: TaskSpec, *, new: bool) -> Record | None:
+        """Tell containerd of the task's sandbox, for `create`; None where it was made before, and `new` says that it can't be.
 
         Raises CannotCreateContainer.
         """
@@ -75,12 +76,17 @@ class Sandboxes:
         state = None if new else await self._containers.state_of(name)
         if state is ContainerState.RUNNING:
             self._doubtful.add(task.id)
+        if state in (ContainerState.RUNNING, ContainerState.CREATED):
             self._unstarted.setdefault(task.id, asyncio.Lock())
-            return
-        if state is not ContainerState.CREATED:
-            if not new:
-                await self._endings.delete(name)
-            await self._make(name, task)
+            return None
+        if not new:
+            await self._endings.delete(name)
+        return await self._store(name, task, new=new)
+
+    async def create(self, task: TaskSpec, prepared: Record) -> None:
+        """Make the task's sandbox. Its control group is there, its namespace may be empty yet. Raises CannotCreateContainer."""
+        async with self._or_nothing(task.id):
+            await self._launcher.create(prepared)
         self._unstarted.setdefault(task.id, asyncio.Lock())
 
     async def start(self, task_id: str) -> None:
@@ -128,7 +134,7 @@ class Sandboxes:
             name = sandbox_id(task.id)
             log.info("a sandbox is made anew: its start may have been given up half-way", sandbox=name)
             await self._end(name)
-            await self._make(name, task)
+            await self.create(task, await self._store(name, task, new=False))
             await prepare()
             self._doubtful.discard(task.id)
 
@@ -148,7 +154,9 @@ class Sandboxes:
         await self._endings.stop(name, _SIGKILL, 0)
         await self._endings.delete(name)
 
-    async def _make(self, name: str, task: TaskSpec) -> None:
+    async def _store(self, name: str, task: TaskSpec, *, new: bool) -> Record:
+        if not new:
+            await asyncio.to_thread(self._cgroups.remove_container, task.id, name)
         place = Place(
             cgroup=self._cgroups.path(task.id, name),
             sandbox=name,
@@ -156,13 +164,18 @@ class Sandboxes:
             oom_score=own_oom_score(),
         )
         marks = labels.ours(self._settings.tag, task.id, task.isolation.value, labels.SANDBOX, name)
-        await asyncio.to_thread(self._cgroups.remove_container, task.id, name)
-        try:
-            record = Record(name, "", task.isolation, sandbox_spec(name, task, place), marks)
+        record = Record(name, "", task.isolation, sandbox_spec(name, task, place), marks)
+        async with self._or_nothing(task.id):
             await self._launcher.store(record)
-            await self._launcher.create(record)
+        return record
+
+    @contextlib.asynccontextmanager
+    async def _or_nothing(self, task_id: str) -> AsyncGenerator[None]:
+        """Nothing is left of a sandbox that can't be made."""
+        try:
+            yield
         except (CannotCreateContainer, CannotStartContainer) as error:
-            await asyncio.shield(self._give_up(task.id))
+            await asyncio.shield(self._give_up(task_id))
             raise CannotCreateContainer(f"sandbox: {error}") from error
 
     async def _give_up(self, task_id: str) -> None:

@@ -77,10 +77,16 @@ def sandboxes(engine: Engine, tmp_path: Path) -> Sandboxes:
     return Sandboxes(played, launcher, played, Cgroups("abcdef", tmp_path), cast("Any", settings))
 
 
+async def make(sandboxes: Sandboxes, *, new: bool) -> None:
+    prepared = await sandboxes.prepare(TASK, new=new)
+    if prepared is not None:
+        await sandboxes.create(TASK, prepared)
+
+
 async def test_a_start_that_lost_sight_of_containerd_is_done_again_in_a_new_sandbox(
     engine: Engine, sandboxes: Sandboxes
 ) -> None:
-    await sandboxes.create(TASK, new=True)
+    await make(sandboxes, new=True)
     engine.away = True
     with pytest.raises(ContainerdUnavailable):
         await sandboxes.start("t1")
@@ -97,7 +103,7 @@ async def test_a_sandbox_that_runs_is_doubtful_to_an_agent_that_started_anew(
     engine: Engine, sandboxes: Sandboxes
 ) -> None:
     engine.state = ContainerState.RUNNING
-    await sandboxes.create(TASK, new=False)
+    await make(sandboxes, new=False)
     assert sandboxes.is_doubtful("t1")
     sandboxes.trust("t1")
     await sandboxes.renew(TASK, engine.prepare)
@@ -107,7 +113,7 @@ async def test_a_sandbox_that_runs_is_doubtful_to_an_agent_that_started_anew(
 
 
 async def test_what_went_well_is_not_doubted(engine: Engine, sandboxes: Sandboxes) -> None:
-    await sandboxes.create(TASK, new=True)
+    await make(sandboxes, new=True)
     await sandboxes.start("t1")
     assert not sandboxes.is_doubtful("t1")
     await sandboxes.renew(TASK, engine.prepare)
