@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from roadstead.access.held import Held, ServiceControl
 from roadstead.access.principal import Principal
@@ -21,6 +22,15 @@ _Question = tuple[str, str, str | None]
 """An action, a resource, and whose that is."""
 
 
+class _Asking(NamedTuple):
+    """What the policies may read of a request for an action."""
+
+    keys: bool
+    """Whether they read any condition key."""
+    tags: bool
+    """Whether they read a tag of the resource."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asker:
     """Who asks, the condition keys that follow from it, and the policies that apply to whatever it asks for."""
@@ -29,16 +39,16 @@ class Asker:
     requester: Requester
     keys: Keys
     policies: PolicySet
-    _keys: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"], compare=False, repr=False)
+    _asking: dict[str, _Asking] = field(default_factory=dict[str, "_Asking"], compare=False, repr=False)
     _verdicts: dict[_Question, Verdict] = field(default_factory=dict[_Question, Verdict], compare=False, repr=False)
 
     def asks_for_tags(self, action: str) -> bool:
         """Whether a decision about `action` may ask for a tag of the resource, as far as these policies go."""
-        return name_tags(self._keys_of(action))
+        return self._asks(action).tags
 
     def decide(self, request: Request) -> Verdict:
         """`evaluate` a request of this asker; remembered where the policies ask for nothing but action and resource."""
-        if self._keys_of(request.action):
+        if self._asks(request.action).keys:
             return evaluate(request, self.policies)
         question = (request.action, request.resource, request.resource_account)
         known = self._verdicts.get(question)
@@ -48,11 +58,11 @@ class Asker:
             known = self._verdicts[question] = evaluate(request, self.policies)
         return known
 
-    def _keys_of(self, action: str) -> frozenset[str]:
-        """The condition keys that the policies may read for an action."""
-        known = self._keys.get(action)
+    def _asks(self, action: str) -> _Asking:
+        known = self._asking.get(action)
         if known is None:
-            known = self._keys[action] = self.policies.keys(action)
+            keys = self.policies.keys(action)
+            known = self._asking[action] = _Asking(bool(keys), name_tags(keys))
         return known
 
 

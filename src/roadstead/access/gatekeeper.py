@@ -155,16 +155,6 @@ class Gate:
         """
         if self._keeper.uses is not None:
             self._keeper.uses.asked(principal, action, self._arrival.region)
-        decided = await self._decided(principal, action, resources, context)
-        self.decisions.append(decided)
-        request, verdict = decided.outcome
-        if not verdict.allowed:
-            raise AccessDenied(principal.arn, action, request.resource, verdict, decided)
-
-    async def _decided(
-        self, principal: Principal, action: str, resources: Sequence[Named], context: KeyValues | None
-    ) -> Decided:
-        """Each resource (`*` where none is named) with the verdict of the policies that apply."""
         asker = await self._identities.asker(principal)
         shared = (asker.keys, Keys(partial(_keys_of_request, principal, self._arrival, self._clock, context)))
         answers: list[tuple[Request, Verdict]] = []
@@ -179,7 +169,11 @@ class Gate:
                 # Nothing asked for them, so they change nothing: but whoever is told of a denial is told the whole request.
                 request = _request(asker, action, await resource.with_tags(), shared)
             answers.append((request, verdict))
-        return Decided(principal, tuple(answers))
+        decided = Decided(principal, tuple(answers))
+        self.decisions.append(decided)
+        request, verdict = decided.outcome
+        if not verdict.allowed:
+            raise AccessDenied(principal.arn, action, request.resource, verdict, decided)
 
 
 def _keys_of_request(principal: Principal, arrival: Arrival, clock: Clock, context: KeyValues | None) -> KeyValues:

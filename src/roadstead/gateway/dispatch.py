@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import cast
 
@@ -14,7 +14,6 @@ from roadstead.access.authorization_message import encoded_message
 from roadstead.access.errors import AccessDenied, AuthenticationError
 from roadstead.access.gatekeeper import Caller, Gate, Gatekeeper
 from roadstead.access.principal import Principal
-from roadstead.access.resource import KeyValues, Named
 from roadstead.access.signed_request import SignatureClaim, read_claim
 from roadstead.core.sigv4 import SignableRequest
 from roadstead.gateway.failures import Failure, authentication_failure, denial
@@ -200,10 +199,6 @@ class Dispatcher:
 
     def _context(self, tx: Transaction, gate: Gate, caller: Caller, request_id: str, prepared: object) -> Context:
         principal, region = caller.principal, caller.region
-
-        async def authorise(action: str, resources: Sequence[Named], context: KeyValues | None = None) -> None:
-            await gate.authorise(principal, action, resources, context)
-
         return Context(
             request_id=request_id,
             account=principal.account,
@@ -212,7 +207,7 @@ class Dispatcher:
             clock=self._clock,
             tx=tx,
             deployment=self._deployment,
-            authorise=authorise,
+            authorise=partial(gate.authorise, principal),
             components=self._components,
             prepared=prepared,
         )

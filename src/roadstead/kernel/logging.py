@@ -90,9 +90,9 @@ class _JsonFormatter(logging.Formatter):
         return _encoder.encode(event).decode()
 
 
-def configure_logging(level: int = logging.INFO) -> None:
-    """Send every log line of this process to standard output as JSON."""
-    writer = LineWriter(1)
+def configure_logging(level: int = logging.INFO, descriptor: int = 1) -> None:
+    """Send every log line of this process to a file, standard output where none is named, as JSON."""
+    writer = LineWriter(descriptor)
     structlog.configure(
         processors=[_Line()],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -50,7 +50,7 @@ class Context(msgspec.Struct, frozen=True):
 
     def arn(self, service: str, resource: str) -> Arn:
         """An ARN of this request's account and region."""
-        return Arn(service=service, region=self.region, account=self.account, resource=resource, partition=PARTITION)
+        return Arn(service, self.region, self.account, resource, PARTITION)
 
     def component(self, kind: type[T]) -> T:
         """The server's component of this type."""

@@ -170,6 +170,18 @@ def test_a_header_that_is_not_signed_does_not_count(sqlite_server: ServerThread)
     assert "must be a 'SignedHeader'" in error_of(sqlite_server.send("POST", "/", signed, call.body))[1]
 
 
+def test_headers_of_one_name_are_signed_as_one(sqlite_server: ServerThread):
+    keys, call = sqlite_server.new_account(), FAMILIES["json"]
+    signed = sqlite_server.signed(keys, "logs", {**call.headers, "x-amz-note": "one,two"}, call.body)
+    lines = [(name, value) for name, value in signed.items() if name != "x-amz-note"]
+    for notes in (("one", "two"), ("two", "one")):
+        head = "".join(f"{name}: {value}\r\n" for name, value in (*lines, *(("X-Amz-Note", note) for note in notes)))
+        request = f"POST / HTTP/1.1\r\n{head}content-length: {len(call.body)}\r\nconnection: close\r\n\r\n".encode()
+        with sqlite_server.connect() as connection, connection.makefile("rb") as answer:
+            connection.sendall(request + call.body)
+            assert answer.readline().split()[1] == (b"200" if notes == ("one", "two") else b"400")
+
+
 def presigned(account: Account, seconds: int) -> str:
     client: Any = account.sts
     url: str = client.generate_presigned_url("get_caller_identity", ExpiresIn=seconds, HttpMethod="GET")

@@ -69,7 +69,7 @@ async def test_a_connection_that_ends_is_said_to(request_head: bytes, headers: l
         assert client.closed
 
 
-@pytest.mark.parametrize("value", [b"a\r\nx: y", b"a\nb", b"a\rb", b"a\x00b", b"a\x7fb"])
+@pytest.mark.parametrize("value", [b"a\r\nx: y", b"a\nb", b"a\rb", b"a\rb\nc", b"a\n\r", b"a\x00b", b"a\x7fb"])
 async def test_a_header_cannot_bring_another_one(value: bytes):
     async with connected(answering(200, [(b"x-name", value), (b"content-length", b"0")], b"")) as client:
         written = b"".join(await client.ask(GET))

@@ -101,8 +101,8 @@ async def _creation_keys(ctx: Context, request: Mapping[str, Any]) -> KeyValues:
 
 
 async def _described(ctx: Context, request: DescribeClustersRequestTypeDef) -> Sequence[Named]:
-    names = [cluster_name(ctx, reference) for reference in request.get("clusters") or ["default"]]
-    return guarded_each(ctx.tx, [cluster_arn(ctx, name or "*") for name in names])
+    references = request.get("clusters") or ["default"]
+    return guarded_each(ctx.tx, [cluster_arn(ctx, cluster_name(ctx, each) or "*") for each in references])
 
 
 @operation("ecs:CreateCluster", resources=_created, keys=_creation_keys)

@@ -34,7 +34,7 @@ def guarded(tx: Transaction, arn: Arn) -> Resource:
 
 def guarded_each(tx: Transaction, arns: Sequence[Arn]) -> list[Named]:
     """As `guarded`, for several."""
-    return [guarded(tx, arn) for arn in dict.fromkeys(arns)]
+    return [guarded(tx, arn) for arn in (dict.fromkeys(arns) if len(arns) > 1 else arns)]
 
 
 async def named_cluster(ctx: Context, request: Request) -> Sequence[Named]:
@@ -121,7 +121,9 @@ async def _tags(tx: Transaction, arn: Arn) -> KeyValues:
 
 def _cluster_of(arn: Arn) -> dict[str, str]:
     kind, _, rest = arn.resource.partition("/")
+    if kind not in _OF_CLUSTERS:
+        return {}
     cluster, slash, _ = rest.partition("/")
-    if kind not in _OF_CLUSTERS or not slash:
+    if not slash:
         return {}
     return {"ecs:cluster": f"arn:{arn.partition}:ecs:{arn.region}:{arn.account}:cluster/{cluster}"}
