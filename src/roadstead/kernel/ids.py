@@ -47,8 +47,8 @@ def account_of_key(key_id: str) -> str | None:
 
 
 def secret_key() -> str:
-    """A 40 character secret access key."""
-    return secrets.token_urlsafe(30)
+    """A secret access key: 40 characters of base 64, as those of AWS. None begins with `-`, which commands would take for an option."""
+    return base64.b64encode(secrets.token_bytes(30)).decode()
 
 
 def request_id() -> str:
