@@ -17,8 +17,10 @@ def test_processes_that_were_started_since_are_seen_until_they_end(monkeypatch: 
     monkeypatch.setenv("ROADSTEAD_TEST_RUN", os.environ["ROADSTEAD_TEST_RUN"])
     mark = mark_processes()
     assert marked(mark) == []
-    waits = [sys.executable, "-c", "input()"]
-    with subprocess.Popen(waits, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True) as child:
+    waits = [sys.executable, "-c", "print(flush=True); input()"]
+    with subprocess.Popen(waits, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"\n", "until the kernel is done with its exec, it has no environment"
         assert [line.partition(":")[0] for line in marked(mark)] == [f"process {child.pid}"]
         child.communicate(b"\n")
     assert marked(mark) == []
