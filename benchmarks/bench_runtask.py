@@ -1,9 +1,8 @@
 """From RunTask to RUNNING with a present image, beside the floor of driving containerd directly, interleaved run by run.
 
 Ours is what a user sees: the RunTask call, then DescribeTasks until it shows RUNNING, asked in a way that takes little of the processors
-itself. In that time the call is signed, verified,
-authorised and committed, an interface of the VPC is made, the registry is asked for the image with the execution role's keys, the log stream
-is made, and the container's start is reported and committed.
+itself. In that time the call is signed, verified, authorised and committed, an interface of the VPC is made, the registry is asked for the image
+with the execution role's keys, the log stream is made, and the container's start is reported and committed.
 
 The floor is what nobody can leave out, done in this process over containerd's native API, on the same containerd, image and runtime:
 a network namespace with a veth on a bridge, a snapshot, a container, a task, its start. With gVisor that is, as in a pod of Kubernetes, a
@@ -23,9 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from datetime import UTC, datetime
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +35,10 @@ from benchmarks.containerd_floor import Floor, RegistryAccess
 from benchmarks.support import Measured, interleave, machine_facts, print_facts, print_table
 from tests.support.deployment import LiveDeployment, live_deployment, web_image
 from tests.support.namespaces import played_host
+from tests.support.server import Keys, read_answer, signed_headers
 
 from roadstead.agent.ecs.registration import CAPABILITIES, HOST_ATTRIBUTE
 from roadstead.agent.main import POOL_CLUSTER
-from roadstead.core.sigv4 import SignableRequest, sign
 from roadstead.server.files import Credentials, read_credentials
 from roadstead.wire.identity import AgentIdentity
 
@@ -61,8 +58,7 @@ class Watch:
 
     def __init__(self, port: int, keys: Credentials) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-        self._host = f"127.0.0.1:{port}"
-        self._keys = keys
+        self._keys = Keys(account="", key=keys.access_key_id, secret=keys.secret_access_key)
 
     def close(self) -> None:
         """End the connection."""
@@ -72,24 +68,16 @@ class Watch:
         """The tasks as they are now."""
         body = json.dumps({"tasks": arns}).encode()
         headers = {
-            "host": self._host,
             "content-type": "application/x-amz-json-1.1",
             "x-amz-target": "AmazonEC2ContainerServiceV20141113.DescribeTasks",
         }
-        headers |= sign(
-            SignableRequest("POST", "/", "", headers, sha256(body).hexdigest()),
-            access_key_id=self._keys.access_key_id,
-            secret=self._keys.secret_access_key,
-            region="us-east-1",
-            service="ecs",
-            now=datetime.now(UTC),
+        self._connection.request(
+            "POST", "/", body, signed_headers(self._connection.port, self._keys, "ecs", headers, body)
         )
-        self._connection.request("POST", "/", body, headers)
-        answer = self._connection.getresponse()
-        content = answer.read()
+        answer = read_answer(self._connection.getresponse())
         if answer.status != http.client.OK:
-            raise RuntimeError(content.decode())
-        return msgspec.json.decode(content, type=dict[str, list[dict[str, Any]]])["tasks"]
+            raise RuntimeError(answer.text)
+        return answer.json["tasks"]
 
 
 class Ours:

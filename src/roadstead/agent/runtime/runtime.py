@@ -137,13 +137,12 @@ class Runtime:
         An agent that started anew calls it for each task that lives, before anything else about the task.
         Raises CgroupError, CannotCreateContainer.
         """
+        new = task.id not in self._tasks and task.id not in self._found
+        self._tasks[task.id] = task
         grouping = asyncio.to_thread(self._make_group, task)
         if task.isolation is not Isolation.GVISOR:
             await grouping
-            self._tasks[task.id] = task
             return
-        new = task.id not in self._tasks and task.id not in self._found
-        self._tasks[task.id] = task
         prepared = await _both(grouping, self._sandboxes.prepare(task, new=new))
         if prepared is not None:
             await self._sandboxes.create(task, prepared)

@@ -75,8 +75,6 @@ def evaluate_each(questions: Sequence[tuple[Request, PolicySet]]) -> tuple[Reque
 
 def decisive(answers: Sequence[tuple[Request, Verdict]]) -> tuple[Request, Verdict]:
     """What the decisions on several resources come to: the first explicit deny, else the first deny, else an allow."""
-    if len(answers) == 1:
-        return answers[0]
     worst: tuple[Request, Verdict] | None = None
     for request, verdict in answers:
         if verdict.decision is Decision.EXPLICIT_DENY:

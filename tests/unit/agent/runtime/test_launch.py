@@ -104,5 +104,7 @@ async def test_what_a_killed_agent_asked_for_late_is_taken_away() -> None:
     await launcher.prepare_rootfs("a", "sha256:1")
     assert engine.there == {"Snapshots/Prepare"}, "made anew, and the record of before is gone"
     engine.there.add("Containers/Create")
-    await launcher.store(replace(RECORD, id="a"))
+    record = replace(RECORD, id="a")
+    await launcher.store(record)
+    await launcher.create(record)
     assert engine.there == {"Snapshots/Prepare", "Containers/Create"}, "the writable layer stays"
