@@ -152,7 +152,7 @@ async def test_what_is_written_is_there_while_the_server_runs(tmp_path: Path) ->
     async with Trail(settings(tmp_path)) as trail:
         record(trail)
         await reached(lambda: bool(named(tmp_path, "RunTask")))
-        assert trail.waiting == 0
+        await reached(lambda: trail.waiting == 0)
 
 
 async def test_start_and_end_say_whether_the_last_end_was_in_order(tmp_path: Path) -> None:
