@@ -78,15 +78,18 @@ class Staging:
         self.bin.mkdir()
         self.scratch.mkdir()
 
-    def commit(self, origin: Mapping[str, str]) -> InstalledEngine:
-        """Record checksums, flush everything and move it into place; blocking, for a worker thread."""
+    def commit(self, origin: Mapping[str, str], version: str = "") -> InstalledEngine:
+        """Record checksums, flush everything and move it into place; blocking, for a worker thread.
+
+        `version` is what was installed, where it is not the recipe's.
+        """
         _remove_tree(self.scratch)
         missing = [file for file in self._recipe.files if not (self.bin / file).is_file()]
         if missing:
             raise EngineError(f"{self._provider} left no {', '.join(missing)} of {self._recipe.name}")
         manifest = Manifest(
             engine=self._recipe.name,
-            version=self._recipe.version,
+            version=version or self._recipe.version,
             provider=self._provider,
             key=self._key,
             architecture=self._architecture,

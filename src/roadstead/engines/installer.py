@@ -135,7 +135,7 @@ class Installer:
             downloads = self.cache.downloads(entry.recipe)
             origin = await release.fetch(provider, entry.recipe, self.host, downloads, staging.bin, report)
             progress(Event(name, Stage.INSTALLING))
-            return await asyncio.to_thread(staging.commit, origin)
+            return await asyncio.to_thread(staging.commit, origin, provider.version)
 
     async def _from_modules(self, entry: Entry, provider: GoProvider, progress: Progress) -> InstalledEngine:
         name, key = entry.recipe.name, self._key(entry, provider)

@@ -45,7 +45,7 @@ class Condition(Struct, frozen=True):
 class Check(Struct, frozen=True):
     """How a binary shows its version: run `file` with `arguments`, take group 1 of `pattern`, compare with `accepts`.
 
-    `accepts` guards what the machine brings; what we download or build has the recipe's version by its checksum or module.
+    `accepts` guards what the machine brings; what we build has the recipe's version by its module.
     """
 
     file: str
@@ -63,6 +63,10 @@ class Check(Struct, frozen=True):
         """The dotted version that the output shows, or None."""
         match = re.search(self.pattern, output)
         return match[1] if match and re.fullmatch(r"\d+(\.\d+)*", match[1]) else None
+
+    def allows(self, version: str) -> bool:
+        """Whether a dotted version is one of those that we can work with."""
+        return version in VersionRange.parse(self.accepts)
 
 
 class PathProvider(Struct, frozen=True, tag="path", tag_field="kind"):
@@ -88,9 +92,13 @@ class Asset(Struct, frozen=True):
 
 
 class ReleaseProvider(Struct, frozen=True, tag="release", tag_field="kind"):
-    """Downloads of an official release with pinned checksums; none for an architecture means there is nothing for it."""
+    """Downloads of an official release with pinned checksums; none for an architecture means there is nothing for it.
+
+    `version` is the release's, where it is not the recipe's.
+    """
 
     when: Condition = Condition()
+    version: str = ""
     assets: tuple[Asset, ...] = ()
 
 
@@ -192,6 +200,8 @@ class Recipe(Struct, frozen=True):
         for provider in self.providers:
             if isinstance(provider, GoProvider) and (missing := set(self.files) - _made_by(provider)):
                 raise ValueError(f"the go provider makes no {', '.join(sorted(missing))}")
+            if isinstance(provider, ReleaseProvider) and not self.check.allows(provider.version or self.version):
+                raise ValueError(f"its release does not fit check.accepts, {self.check.accepts}")
 
 
 def _made_by(provider: GoProvider) -> set[str]:

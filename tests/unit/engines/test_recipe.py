@@ -16,6 +16,7 @@ files = ["tool"]
 [check]
 file = "tool"
 pattern = 'v(\\d+)'
+accepts = ">=1.2"
 """
 
 
@@ -52,6 +53,7 @@ def test_every_module_of_ours_is_pinned_or_a_peer() -> None:
         ("providers = [{ kind = 'go', outputs = { tool = 'x' }, copy_requires = ['y'] }]", "modules lacks y"),
         ("providers = [{ kind = 'go', outputs = { tool = 'x' }, links = { a = 'b' } }]", "links to b"),
         ("providers = [{ kind = 'release', assets = [{ architecture = 'a', url = 'u', sha256 = 'XY' }] }]", "sha256"),
+        ("providers = [{ kind = 'release', version = '1' }]", "does not fit check.accepts, >=1.2"),
     ],
 )
 def test_a_fault_is_named_with_its_file(tmp_path: Path, fault: str, told: str) -> None:

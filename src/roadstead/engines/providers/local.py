@@ -10,7 +10,6 @@ from roadstead.engines.cache import InstalledEngine
 from roadstead.engines.errors import NotProvided
 from roadstead.engines.probes import Probes
 from roadstead.engines.recipe import Recipe
-from roadstead.engines.version import VersionRange
 
 # A user's PATH often lacks these, and Debian installs runc and nft there.
 _SYSTEM_PLACES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -41,7 +40,7 @@ async def _judge(recipe: Recipe, binary: Path, probes: Probes) -> tuple[str, str
     probe = await probes.probe(binary, recipe.check)
     if probe.version is None:
         return "", f"{binary} shows no version"
-    if probe.version not in VersionRange.parse(recipe.check.accepts):
+    if not recipe.check.allows(probe.version):
         return probe.version, f"{binary} is {probe.version}, needed is {recipe.check.accepts}"
     if recipe.check.static and not probe.static:
         return probe.version, f"{binary} is not statically linked"

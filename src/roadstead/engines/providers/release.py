@@ -29,7 +29,9 @@ async def fetch(
     """
     assets = [asset for asset in provider.assets if asset.architecture == host.architecture]
     if not assets:
-        raise NotProvided(f"no download of {recipe.name} {recipe.version} is pinned for {host.architecture}")
+        raise NotProvided(
+            f"no download of {recipe.name} {provider.version or recipe.version} is pinned for {host.architecture}"
+        )
     origin: dict[str, str] = {}
     for asset in assets:
         archive = await _fetch_one(asset, downloads, report)

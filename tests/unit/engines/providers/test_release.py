@@ -27,7 +27,9 @@ def archive(**members: bytes) -> bytes:
     return out.getvalue()
 
 
-def recipe(bench: Bench, url: str, body: bytes, members: str = "", architecture: str = "amd64") -> None:
+def recipe(
+    bench: Bench, url: str, body: bytes, members: str = "", architecture: str = "amd64", version: str = ""
+) -> None:
     bench.recipe(
         "tool",
         f"""
@@ -37,6 +39,7 @@ def recipe(bench: Bench, url: str, body: bytes, members: str = "", architecture:
         check = {{ file = "tool", pattern = 'v([0-9.]+)' }}
         [[providers]]
         kind = "release"
+        version = "{version}"
         [[providers.assets]]
         architecture = "{architecture}"
         url = "{url}"
@@ -63,6 +66,12 @@ async def test_a_plain_file(bench: Bench, server: Server) -> None:
     assert bench.events[-1].stage is Stage.READY
     await bench.catalog().ensure(["tool"])
     assert len(server.requests) == 1
+
+
+async def test_a_release_that_is_not_the_recipes_version(bench: Bench, server: Server) -> None:
+    recipe(bench, server.serve("/tool", BINARY), BINARY, version="1.2.9")
+    for _ in range(2):  # as it was installed, and from the cache
+        assert (await bench.catalog().ensure(["tool"]))["tool"].version == "1.2.9"
 
 
 async def test_an_archive_with_several_files(bench: Bench, server: Server) -> None:
