@@ -170,6 +170,17 @@ async def test_a_program_can_be_run_in_a_running_container(bench: Any, isolation
         await bench.runtime.exec("nowhere", ExecSpec("e2", ("true",), output))
 
 
+async def test_nothing_is_kept_of_a_program_that_could_not_be_run(
+    bench: Any, isolation: Isolation, tmp_path: Path
+) -> None:
+    spec = await bench.start(bench.spec(await bench.task(isolation), "sleep 60"))
+    output = Output(tmp_path / "exec" / "out", tmp_path / "exec" / "err")
+    with pytest.raises(CannotStartContainer):
+        await bench.runtime.exec(spec.id, ExecSpec("e1", ("/no/such/program",), output))
+    with pytest.raises(NotFound):
+        await bench.runtime.exec_wait(spec.id, "e1", 5)
+
+
 async def test_docker_like_confinement(bench: Any) -> None:
     task = await bench.task(Isolation.RUNC)
     script = "mount -t tmpfs none /mnt 2>&1 || echo no mount; cat /proc/kcore | head -c1 | wc -c; echo x > /proc/sys/kernel/hostname || true"

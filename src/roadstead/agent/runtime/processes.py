@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import cast
 
 from google.protobuf.empty_pb2 import Empty
@@ -13,7 +14,7 @@ from roadstead.agent.runtime.anys import PROCESS, pack_json
 from roadstead.agent.runtime.api import tasks_pb2
 from roadstead.agent.runtime.client import LONG_CALL, Client
 from roadstead.agent.runtime.containers import TASKS, Containers, open_output
-from roadstead.agent.runtime.errors import CannotStartContainer, ContainerdError, NotFound
+from roadstead.agent.runtime.errors import CannotStartContainer, ContainerdError, NotFound, RuntimeFault
 from roadstead.agent.runtime.model import ExecSpec
 from roadstead.agent.runtime.spec import exec_process
 
@@ -52,6 +53,9 @@ async def run(
     except NotFound:
         raise
     except ContainerdError as error:
+        # A shim keeps what did not start, and its files open, until it is deleted.
+        with suppress(RuntimeFault):
+            await _delete(client, container_id, spec.id)
         raise CannotStartContainer(explain(str(error))) from error
 
 
@@ -59,8 +63,7 @@ async def finish(client: Client, containers: Containers, container_id: str, exec
     """The exit code, after which the process is deleted; None if it still runs after `within` seconds."""
     end = await containers.wait(container_id, within, exec_id)
     if end is not None:
-        request = tasks_pb2.DeleteProcessRequest(container_id=container_id, exec_id=exec_id)
-        await client.call(f"{TASKS}/DeleteProcess", request, tasks_pb2.DeleteResponse, LONG_CALL)
+        await _delete(client, container_id, exec_id)
     return end.exit_code if end is not None else None
 
 
@@ -68,3 +71,8 @@ async def resize(client: Client, container_id: str, exec_id: str, width: int, he
     """Set the size of the process's terminal."""
     request = tasks_pb2.ResizePtyRequest(container_id=container_id, exec_id=exec_id, width=width, height=height)
     await client.call(f"{TASKS}/ResizePty", request, Empty)
+
+
+async def _delete(client: Client, container_id: str, exec_id: str) -> None:
+    request = tasks_pb2.DeleteProcessRequest(container_id=container_id, exec_id=exec_id)
+    await client.call(f"{TASKS}/DeleteProcess", request, tasks_pb2.DeleteResponse, LONG_CALL)
