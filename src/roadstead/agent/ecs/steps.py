@@ -297,12 +297,11 @@ async def while_away(call: Callable[[], Awaitable[T]]) -> T:
 
 
 def stop_signal(text: str) -> int:
-    """The number of an image's STOPSIGNAL (`SIGTERM`, `TERM`, `15`, `SIGRTMIN+3`); SIGTERM for what is none."""
+    """The number of an image's STOPSIGNAL (`SIGTERM`, `TERM`, `15`, `SIGRTMIN+3`); SIGTERM for what is none, which no engine would send."""
     name = text.strip().upper().removeprefix("SIG")
-    if name.isdigit():
-        return int(name)
     base, _, offset = name.partition("+")
     try:
-        return signals.Signals[f"SIG{base}"].value + int(offset or 0)
+        number = int(name) if name.isdecimal() else signals.Signals[f"SIG{base}"].value + int(offset or 0)
     except (KeyError, ValueError):
         return signals.SIGTERM.value
+    return number if signals.SIGHUP <= number <= signals.SIGRTMAX else signals.SIGTERM.value

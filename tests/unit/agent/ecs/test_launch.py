@@ -145,7 +145,22 @@ def test_fargate_is_sandboxed_and_nothing_else():
 
 
 @pytest.mark.parametrize(
-    ("text", "number"), [("", 15), ("SIGQUIT", 3), ("QUIT", 3), ("9", 9), ("SIGRTMIN+3", 37), ("SIGNONSENSE", 15)]
+    ("text", "number"),
+    [
+        ("", 15),
+        ("SIGQUIT", 3),
+        ("QUIT", 3),
+        ("9", 9),
+        ("SIGRTMIN+3", 37),
+        ("SIGRTMAX", 64),
+        ("SIGNONSENSE", 15),
+        ("0", 15),
+        ("65", 15),
+        ("SIGRTMIN+31", 15),
+        ("SIGRTMIN+-40", 15),
+        ("²", 15),
+        ("9" * 5000, 15),
+    ],
 )
 def test_stop_signals(text: str, number: int):
     assert stop_signal(text) == number
