@@ -42,11 +42,14 @@ _REGISTRY_FAILS = Backoff(first=0.5, limit=10.0, jitter=0.2)
 
 
 class StepFailed(Exception):
-    """A step can't be done; with `whole_task` the reason is the task's, not only the container's."""
+    """A step can't be done; with `whole_task` the reason is the task's, not only the container's.
+
+    A reason may quote an image's configuration, whose JSON can have halves of surrogate pairs: a record could not be written with one.
+    """
 
     def __init__(self, reason: str, *, whole_task: bool = False) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason = reason.encode(errors="replace").decode()
         self.whole_task = whole_task
 
 

@@ -16,6 +16,7 @@ from roadstead.agent.ecs.records import ContainerRecord, RecordStore, TaskChange
 from roadstead.agent.ecs.runner import TaskRunner
 from roadstead.agent.ecs.settings import EcsSettings
 from roadstead.agent.ecs.tools import Tools
+from roadstead.agent.runtime.errors import CannotCreateContainer
 from roadstead.agent.runtime.model import (
     ContainerExit,
     ContainerSpec,
@@ -43,6 +44,7 @@ class Runtime:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.refusal: Exception | None = None
         self.at_start: Callable[[], object] = bool
         self.at_watch: Callable[[], object] = bool
 
@@ -54,6 +56,8 @@ class Runtime:
 
     async def create(self, spec: ContainerSpec) -> None:
         self.calls.append("create")
+        if self.refusal is not None:
+            raise self.refusal
 
     async def renew_sandbox(self, *_: object) -> None: ...
 
@@ -223,3 +227,13 @@ async def test_a_true_end_during_the_start_is_told_when_that_is_done(resumed: Re
     resumed.run()
     await resumed.around.until("RUNNING")
     assert (await resumed.around.until("STOPPED")).containers[0].exit_code == 7
+
+
+async def test_a_reason_that_no_file_can_hold_is_told_all_the_same(resumed: Resumed):
+    resumed.find(ContainerState.STOPPED)
+    resumed.runtime.refusal = CannotCreateContainer("unable to find user \ud800: no matching entries in passwd file")
+    resumed.run()
+    stopped = await resumed.around.until("STOPPED")
+    assert stopped.containers[0].reason == (
+        "CannotCreateContainerError: unable to find user ?: no matching entries in passwd file"
+    )
