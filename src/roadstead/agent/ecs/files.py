@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from uuid import uuid4
 
 from roadstead.agent.ecs.launch import Launch
 from roadstead.agent.ecs.network.plan import NetworkPlan
@@ -63,9 +64,19 @@ class TaskFiles:
         return directory
 
     def remove(self) -> None:
-        """Delete all of it."""
-        if self._directory.exists():
-            shutil.rmtree(self._directory)
+        """Delete all of it, however deep containers made their directories: what lies in one is moved up before that is deleted."""
+        if not self._directory.exists():
+            return
+        directories = list(self._directory.iterdir())
+        while directories:
+            directory = directories.pop()
+            for entry in list(os.scandir(directory)):
+                if entry.is_dir(follow_symlinks=False):
+                    directories.append(Path(entry.path).rename(self._directory / uuid4().hex))
+                else:
+                    Path(entry.path).unlink()
+            directory.rmdir()
+        self._directory.rmdir()
 
     def _of(self, name: str) -> Path:
         return self._directory / "containers" / name
