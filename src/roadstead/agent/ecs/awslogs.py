@@ -12,7 +12,7 @@ import structlog
 
 from roadstead.agent.client import ApiClient, ApiError, ApiRefused, Credentials, CredentialSource
 from roadstead.agent.client.retry import FAILING_SECONDS
-from roadstead.agent.ecs.credentials import CredentialStore, ExecutionCredentials, MissingExecutionRole
+from roadstead.agent.ecs.credentials import CredentialStore, ExecutionCredentials, MissingExecutionRole, keys
 from roadstead.agent.ecs.launch import Launch, UnusableTask, read_task
 from roadstead.agent.ecs.launch import runtime_id as make_runtime_id
 from roadstead.agent.ecs.logs.batch import LogEvent
@@ -51,11 +51,14 @@ _CLOSE_PATIENCE = 10.0
 
 
 class _LastKnown:
-    """The execution role's keys, also shortly after the task is forgotten: its last lines may still be on their way."""
+    """The execution role's keys, also shortly after the task is forgotten: its last lines may still be on their way.
 
-    def __init__(self, source: CredentialSource) -> None:
+    Of a task that an earlier agent finished nothing is known but what its record says, which is `first`.
+    """
+
+    def __init__(self, source: CredentialSource, first: Credentials | None) -> None:
         self._source = source
-        self._last: Credentials | None = None
+        self._last = first
 
     def current(self) -> Credentials:
         """The newest keys; raises MissingExecutionRole."""
@@ -171,7 +174,7 @@ class AwsLogs:
         name = f"{prefix}/{launch.container.name}/{task_id(task.arn)}" if prefix else runtime_id
         return _Stream(
             self._api,
-            _LastKnown(ExecutionCredentials(self._credentials, task.arn)),
+            _LastKnown(ExecutionCredentials(self._credentials, task.arn), keys(task.execution_role_credentials)),
             region=options.get("awslogs-region") or None,
             group=options.get("awslogs-group", ""),
             name=options.get("awslogs-stream") or name,

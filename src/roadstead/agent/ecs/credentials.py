@@ -16,6 +16,11 @@ class Held:
     credentials: IAMRoleCredentials
 
 
+def keys(held: IAMRoleCredentials | None) -> Credentials | None:
+    """What is signed with in a session of a role."""
+    return held and Credentials(held.access_key_id, held.secret_access_key, held.session_token or None)
+
+
 class CredentialStore:
     """Application sessions by their id, execution sessions by task. In memory: tasks' records hold them over a restart."""
 
@@ -39,8 +44,7 @@ class CredentialStore:
 
     def execution(self, task_arn: str) -> Credentials | None:
         """Keys of the task's execution role."""
-        held = self._execution.get(task_arn)
-        return held and Credentials(held.access_key_id, held.secret_access_key, held.session_token or None)
+        return keys(self._execution.get(task_arn))
 
     def execution_role(self, task_arn: str) -> str:
         """The ARN of the task's execution role, "" without one."""

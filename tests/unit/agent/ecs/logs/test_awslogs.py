@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
+from tests.support.waiting import reached
 
+from roadstead.agent.client import CredentialSource
 from roadstead.agent.ecs.awslogs import AwsLogs
 from roadstead.agent.ecs.credentials import CredentialStore
-from roadstead.agent.ecs.launch import read_task
+from roadstead.agent.ecs.launch import read_task, runtime_id
 from roadstead.agent.ecs.logs.shipper import Shipper
 from roadstead.agent.ecs.output import OutputUnavailable
+from roadstead.agent.ecs.records import ContainerRecord, TaskRecord
+from roadstead.core.taskengine.model import Desired
 from roadstead.wire.docker import ContainerConfig, HostConfig, LogConfig, write
-from roadstead.wire.task import Container, DockerConfig, Task
+from roadstead.wire.task import Container, DockerConfig, IAMRoleCredentials, Task
 
 ARN = "arn:aws:ecs:eu-west-1:123456789012:task/default/0123456789abcdef0123456789abcdef"
 
@@ -48,3 +54,38 @@ async def test_an_agent_that_starts_anew_goes_over_a_container_whose_log_options
     await output.close("main-1")
     assert not (tmp_path / "main-1").exists()
     await output.aclose()
+
+
+class Logs:
+    """Takes every batch, and says whose keys it was signed with."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, list[str]]] = []
+
+    async def call(
+        self,
+        _: str,
+        operation: str,
+        request: Mapping[str, Any],
+        *__: object,
+        credentials: CredentialSource,
+        **___: object,
+    ) -> None:
+        assert operation == "PutLogEvents"
+        self.taken.append((credentials.current().access_key_id, [each["message"] for each in request["logEvents"]]))
+
+
+async def test_what_a_finished_task_said_last_is_carried_on_by_an_agent_that_starts_anew(tmp_path: Path):
+    keys = IAMRoleCredentials(credentials_id="c", access_key_id="its own", secret_access_key="s")
+    task = msgspec.structs.replace(logging(), execution_role_credentials=keys)
+    name = runtime_id(task, "main", 0)
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "stdout").write_text("last words\n")
+    containers = {"main": ContainerRecord(name="main", runtime_id=name)}
+    record = TaskRecord(task=task, desired=Desired.RUNNING, containers=containers, received_at=0.0)
+    logs = Logs()
+    output = AwsLogs(cast("Any", logs), CredentialStore(), Shipper(tmp_path))
+    output.adopt([record])
+    await reached(lambda: not (tmp_path / name).exists(), "the output was carried on")
+    await output.aclose()
+    assert logs.taken == [("its own", ["last words"])]
