@@ -97,6 +97,11 @@ class TaskRunner:
         for container in record.containers.values():
             if container.runtime_id and not container.removed:
                 self._steps.follow_again(container.name)
+            if container.state is ContainerState.PULLED and container.runtime_id != self._steps.identity(
+                container.name
+            ):
+                self._clean(container.runtime_id)  # of the attempt before, which the earlier agent was to take away
+                continue
             status = found.get(container.runtime_id)
             match compare(container.state, _seen(status), status.exit_code if status else None):
                 case Verdict.STARTED:

@@ -107,7 +107,7 @@ class Steps:
     async def pull(self, name: str) -> None:
         """The image, and meanwhile the log stream. Sets the container's digest and stop signal."""
         container = self._record.containers[name]
-        container.runtime_id = runtime_id(self._record.task, name, container.attempt)
+        container.runtime_id = self.identity(name)
         async with both(self._open_output(name)):
             image = await self._image(name)
             container.image_digest = image.digest
@@ -116,7 +116,7 @@ class Steps:
     async def create(self, name: str) -> None:
         """The container, up to its first instruction; takes away what an earlier attempt left."""
         task, container, launch = self._record.task, self._record.containers[name], self._launches[name]
-        container.runtime_id = runtime_id(task, name, container.attempt)
+        container.runtime_id = self.identity(name)
         image = self._images.get(name) or await self._image(name)
         output = await self._open_output(name)
         try:
@@ -181,6 +181,10 @@ class Steps:
         """Remove an ended container and carry on the rest of its output."""
         await while_away(lambda: self._tools.runtime.remove(identity))
         await self._tools.output.close(identity)
+
+    def identity(self, name: str) -> str:
+        """What a container is called at the runtime, in the attempt to run it that it has come to."""
+        return runtime_id(self._record.task, name, self._record.containers[name].attempt)
 
     def follow_again(self, name: str) -> None:
         """Carry on the output of a container that was made before this agent started."""

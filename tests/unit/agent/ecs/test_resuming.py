@@ -78,6 +78,7 @@ class Around:
 
     def __init__(self) -> None:
         self.told: list[TaskChange] = []
+        self.closed: list[str] = []
         self.news = asyncio.Event()
 
     async def open(self, *_: object) -> Output:
@@ -85,7 +86,8 @@ class Around:
 
     def resume(self, *_: object) -> None: ...
 
-    async def close(self, *_: object) -> None: ...
+    async def close(self, runtime_id: str) -> None:
+        self.closed.append(runtime_id)
 
     async def header(self, *_: object) -> None:
         return None
@@ -202,6 +204,17 @@ async def test_what_ended_meanwhile_counts_from_when_it_was_made(resumed: Resume
     resumed.container.created_at = AT.timestamp() - 400
     resumed.find(ContainerState.STOPPED, 7)
     assert resumed.container.started_at == AT.timestamp() - 400
+
+
+async def test_what_the_restart_policy_replaces_is_taken_away_also_by_the_next_agent(resumed: Resumed):
+    resumed.container.state, resumed.container.attempt = states.ContainerState.PULLED, 1
+    resumed.find(ContainerState.STOPPED, 7)
+    resumed.end(7)
+    resumed.run()
+    await resumed.around.until("RUNNING")
+    assert sorted(resumed.runtime.calls) == ["create", "remove", "sandbox", "start"]
+    assert resumed.around.closed == [NAME]
+    assert resumed.container.runtime_id == runtime_id(TASK, "main", 1)
 
 
 async def test_a_program_that_runs_is_left_alone(resumed: Resumed):
