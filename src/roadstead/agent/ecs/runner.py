@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -86,6 +87,8 @@ class TaskRunner:
         if never_began(container.state, ended.exit_code, lost=ended.lost):
             self._make_again(container)
         elif container.state in HAS_PROCESS or container.state is ContainerState.CREATED:
+            if container.state is ContainerState.CREATED:
+                self._began_unseen(container, ended.exited_at)
             reason = OUT_OF_MEMORY if ended.oom_killed else VANISHED if ended.lost else ""
             self._ends(container, ended.exit_code, reason, ended.exited_at.timestamp())
 
@@ -105,10 +108,7 @@ class TaskRunner:
             status = found.get(container.runtime_id)
             match compare(container.state, _seen(status), status.exit_code if status else None):
                 case Verdict.STARTED:
-                    if status is not None and status.exited_at is not None:
-                        ended = status.exited_at.timestamp()
-                        container.started_at = min(container.created_at or ended, ended)
-                    self._apply(container, Event.STARTED)
+                    self._began_unseen(container, status.exited_at if status else None)
                 case Verdict.UNMADE:
                     container.state = ContainerState.PULLED
                 case Verdict.HALF_MADE:
@@ -296,10 +296,15 @@ class TaskRunner:
         if container is not None and container.state is not ContainerState.STOPPED:
             self._abandon(container, failure.reason)
 
+    def _began_unseen(self, container: ContainerRecord, ended: datetime | None) -> None:
+        """An earlier agent started it, and could not say so: it counts from when it was made."""
+        at = ended.timestamp() if ended is not None else self._tools.now()
+        container.started_at = min(container.created_at or at, at)
+        container.health = HealthState(since=container.started_at)
+        self._apply(container, Event.STARTED)
+
     def _apply(self, container: ContainerRecord, event: Event) -> None:
         container.state = advance(container.state, event)
-        if event is Event.STARTED and container.started_at is None:
-            container.started_at = self._tools.now()
 
     def _abandon(self, container: ContainerRecord, reason: str) -> None:
         self._apply(container, Event.ABANDONED)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from roadstead.agent.ecs.credentials import CredentialStore
@@ -31,10 +32,14 @@ from roadstead.core.taskengine import states
 from roadstead.core.taskengine.model import Desired, Resource
 from roadstead.core.taskengine.resume import START_BROKEN_OFF
 from roadstead.kernel.clock import SystemClock
-from roadstead.wire.task import Container, Task
+from roadstead.wire.task import Container, RestartPolicy, Task
 
 ARN = "arn:aws:ecs:eu-west-1:123456789012:task/default/0123456789abcdef0123456789abcdef"
 TASK = Task(arn=ARN, network_mode="none", containers=(Container(name="main", image="web", essential=True),))
+RESTARTED = msgspec.structs.replace(
+    TASK,
+    containers=(msgspec.structs.replace(TASK.containers[0], restart_policy=RestartPolicy(enabled=True)),),
+)
 NAME = runtime_id(TASK, "main", 0)
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -112,7 +117,7 @@ class Around:
 class Resumed:
     """A runner whose record says that its container was made, and not that it was started."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, task: Task = TASK) -> None:
         self.runtime, self.around = Runtime(), Around()
         settings = EcsSettings(directory, directory, "default", "eu-west-1", 1024, 1024, "http://169.254.170.3")
         tools = Tools(
@@ -129,7 +134,7 @@ class Resumed:
         )
         self.container = ContainerRecord(name="main", state=states.ContainerState.CREATED, runtime_id=NAME)
         record = TaskRecord(
-            task=TASK,
+            task=task,
             desired=Desired.RUNNING,
             containers={"main": self.container},
             received_at=AT.timestamp(),
@@ -151,8 +156,8 @@ class Resumed:
 
 
 @pytest.fixture
-async def resumed(tmp_path: Path) -> AsyncIterator[Resumed]:
-    made = Resumed(tmp_path)
+async def resumed(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Resumed]:
+    made = Resumed(tmp_path, getattr(request, "param", TASK))
     yield made
     if made.running is not None:
         made.running.cancel()
@@ -204,6 +209,18 @@ async def test_what_ended_meanwhile_counts_from_when_it_was_made(resumed: Resume
     resumed.container.created_at = AT.timestamp() - 400
     resumed.find(ContainerState.STOPPED, 7)
     assert resumed.container.started_at == AT.timestamp() - 400
+
+
+@pytest.mark.parametrize("resumed", [RESTARTED], indirect=True)
+@pytest.mark.parametrize("found", [ContainerState.CREATED, ContainerState.RUNNING])
+async def test_what_was_started_unseen_and_ended_soon_is_not_restarted(resumed: Resumed, found: ContainerState):
+    resumed.container.started_at = AT.timestamp() - 1000  # of the attempt before
+    resumed.container.created_at = AT.timestamp() - 5
+    resumed.find(found)
+    resumed.end(7)
+    resumed.run()
+    assert (await resumed.around.until("STOPPED")).containers[0].exit_code == 7
+    assert resumed.container.started_at == AT.timestamp() - 5
 
 
 async def test_what_the_restart_policy_replaces_is_taken_away_also_by_the_next_agent(resumed: Resumed):
