@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -45,6 +46,7 @@ def server(
     Several servers work on one PostgreSQL database: each has a data directory of its own, --state is the same for all.
     """
     _without_rich()
+    _open_as_many_files_as_allowed()
     from roadstead.server.errors import ServerFailed
     from roadstead.server.main import run_server
     from roadstead.server.settings import ServerSettings
@@ -118,6 +120,7 @@ def _config(
 def agent(*, data: DataOption = None) -> None:
     """Run the agent of a data directory in the foreground; needs root."""
     _without_rich()
+    _open_as_many_files_as_allowed()
     from roadstead.cli.run_agent import run
     from roadstead.kernel.logging import configure_logging
 
@@ -128,3 +131,9 @@ def agent(*, data: DataOption = None) -> None:
 def _without_rich() -> None:
     """Keep structlog from importing rich, for tracebacks that a process with JSON logs never prints: 0.2 s of each start."""
     sys.modules["rich"] = None  # type: ignore[assignment]
+
+
+def _open_as_many_files_as_allowed() -> None:
+    """A shell allows 1024, which some hundred containers or clients need, and lets whoever asks have as many as `doctor` judges."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
