@@ -24,17 +24,20 @@ class IdentityFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.value = Identity()
+        self.value = self._written = Identity()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if path.exists():
             try:
-                self.value = msgspec.json.decode(path.read_bytes(), type=Identity)
+                self.value = self._written = msgspec.json.decode(path.read_bytes(), type=Identity)
             except msgspec.MsgspecError as error:
                 log.warning("identity is unreadable, registering anew", path=str(path), error=str(error))
 
     def update(self, **changes: str | int) -> None:
-        """Change some of it."""
+        """Change some of it; raises OSError where that can't be written. What is as it was needs no space on the disk."""
         self.value = msgspec.structs.replace(self.value, **changes)
+        if self.value == self._written:
+            return
         temporary = self._path.with_suffix(".new")
         temporary.write_bytes(msgspec.json.encode(self.value))
         temporary.replace(self._path)
+        self._written = self.value
