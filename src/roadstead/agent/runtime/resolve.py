@@ -11,6 +11,7 @@ import http.client
 import json
 import ssl
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import cast
 from urllib.parse import quote, urlsplit
@@ -33,6 +34,8 @@ MANIFEST_TYPES = (
 _TIMEOUT = 10.0
 _TEXT_LIMIT = 1024
 _MANIFEST_LIMIT = 8 << 20
+_ASKERS = ThreadPoolExecutor(64, "registry")
+"""Threads of their own: a registry whose upstream hangs would hold all that make and free other tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ async def resolve(registry: str, reference: Reference, authorization: str | None
 
     `authorization` is the whole header's value. Raises CannotPullContainer and its kinds.
     """
-    answer = await asyncio.to_thread(_ask, registry, reference, authorization)
+    answer = await asyncio.get_running_loop().run_in_executor(_ASKERS, _ask, registry, reference, authorization)
     if (error := judge(reference, answer)) is not None:
         raise error
     return answer.digest
