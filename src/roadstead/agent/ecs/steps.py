@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal as signals
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 import msgspec
@@ -108,10 +107,9 @@ class Steps:
         """The image, and meanwhile the log stream. Sets the container's digest and stop signal."""
         container = self._record.containers[name]
         container.runtime_id = self.identity(name)
-        async with both(self._open_output(name)):
-            image = await self._image(name)
-            container.image_digest = image.digest
-            container.stop_signal = stop_signal(image.config.stop_signal)
+        image = await beside(self._open_output(name), self._image(name))
+        container.image_digest = image.digest
+        container.stop_signal = stop_signal(image.config.stop_signal)
 
     async def create(self, name: str) -> None:
         """The container, up to its first instruction; takes away what an earlier attempt left."""
@@ -279,16 +277,18 @@ class Steps:
             raise StepFailed(str(error), whole_task=True) from error
 
 
-@contextlib.asynccontextmanager
-async def both(other: Coroutine[Any, Any, object]) -> AsyncGenerator[None]:
-    """Run `other` beside the block and wait for it; whichever fails first ends both and its error is raised as it is."""
-    task = asyncio.create_task(other)
+async def beside(other: Coroutine[Any, Any, object], work: Coroutine[Any, Any, T]) -> T:
+    """What `work` gives, once `other` has ended as well; whichever fails first ends both and its error is raised as it is."""
+    tasks = asyncio.create_task(other), asyncio.create_task(work)
     try:
-        yield
-        await task
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+        return tasks[1].result()
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def while_away(call: Callable[[], Awaitable[T]]) -> T:

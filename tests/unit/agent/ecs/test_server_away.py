@@ -128,13 +128,16 @@ class Machine:
 
     def __init__(self, *troubles: CannotPullContainer) -> None:
         self.troubles = list(troubles)
+        self.no_output: OutputUnavailable | None = None
         self.pulls = 0
         self.settings = SimpleNamespace(files=Path("/nowhere"))
         self.runtime = self.output = self.registry = self
 
     async def header(self, *_: object) -> None: ...
 
-    async def open(self, *_: object) -> None: ...
+    async def open(self, *_: object) -> None:
+        if self.no_output is not None:
+            raise self.no_output
 
     async def ensure_image(self, *_: object) -> Image:
         self.pulls += 1
@@ -155,6 +158,15 @@ async def test_a_pull_waits_for_the_server(monkeypatch: pytest.MonkeyPatch) -> N
     machine = Machine(*[RegistryAway("refused")] * 100)
     await pull(machine)
     assert machine.pulls == 101
+
+
+async def test_a_task_whose_output_can_go_nowhere_does_not_wait_for_its_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "UNCONNECTED", 0.01)
+    machine = Machine(*[RegistryAway("refused")] * 10_000)
+    machine.no_output = OutputUnavailable("no such group")
+    with pytest.raises(StepFailed, match="no such group"):
+        async with asyncio.timeout(5):
+            await pull(machine)
 
 
 async def test_a_registry_that_fails_is_given_two_minutes_that_the_server_takes_no_part_of(
