@@ -65,9 +65,8 @@ async def run(data: Path, config: Config, *, profile: bool, ready: Callable[[], 
                     await asyncio.to_thread(free_host, data, settings)
                 return
             if not stop.is_set():
-                if profile:
-                    write_profile(read_credentials(data))
-                view.say(ready_text(data, config, time.monotonic() - started))
+                problem = _profile_problem(data) if profile else ""
+                view.say(ready_text(data, config, time.monotonic() - started) + problem)
                 ready()
                 await supervisor.run_until(stop)
         except ProcessFailed as error:
@@ -114,6 +113,15 @@ def refuse_second(data: Path) -> None:
     supervisor = read_status(data).supervisor
     if supervisor is not None:
         raise CommandFailed(str(AlreadySupervised(data, supervisor)))
+
+
+def _profile_problem(data: Path) -> str:
+    """Write the AWS profile; what there is to say when it can't be, which keeps nothing from running."""
+    try:
+        write_profile(read_credentials(data))
+    except (OSError, UnicodeError, RuntimeError) as error:
+        return f"\nThe AWS profile was not written: {error}"
+    return ""
 
 
 async def _settings(data: Path, config: Config) -> RuntimeSettings:

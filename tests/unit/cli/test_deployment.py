@@ -1,4 +1,4 @@
-"""Ends that are wanted while what was ready before does not get ready again: the user's, and `down` after a crash."""
+"""Coming up and ending where something does not go well: what does not get ready again, a profile that can't be written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from roadstead.cli import deployment
 from roadstead.cli.failure import CommandFailed
 from roadstead.cli.settings import Config
 from roadstead.cli.view import View
-from roadstead.engines.supervise import ProcessFailed, ProcessSpec, RestartPolicy, Supervisor
+from roadstead.engines.supervise import ProcessFailed, ProcessSpec, RestartPolicy, State, Supervisor
+from roadstead.server.files import Credentials
 
 DEADLINE = 30.0
 SETTINGS = cast("RuntimeSettings", None)
@@ -78,3 +79,49 @@ async def test_down_after_a_crash_frees_the_host_when_nothing_comes_up_again(
     with pytest.raises(CommandFailed, match=r"could not be stopped in order: lost failed: not ready within 0.1 s"):
         await asyncio.wait_for(deployment.recover(tmp_path, Config()), DEADLINE)
     assert freed == [tmp_path]
+
+
+async def test_a_profile_that_cannot_be_written_is_told_and_keeps_nothing_from_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, argv = tmp_path / "home", (sys.executable, "-c", "import time; time.sleep(1000)")
+    home.mkdir()
+    (home / ".aws").touch()
+    monkeypatch.setattr("roadstead.cli.profile.person_home", lambda: home)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    supervisor = Supervisor(tmp_path, [ProcessSpec("one", argv)])
+    key = Credentials(account="1", region="r", endpoint="http://x", access_key_id="A", secret_access_key="S")
+
+    async def settings(*_: object) -> RuntimeSettings:
+        return cast("RuntimeSettings", object())
+
+    async def supervising(*_: object) -> Supervisor:
+        await supervisor.take()
+        return supervisor
+
+    async def stop_and_free(*_: object) -> None:
+        await supervisor.stop()
+
+    changes: dict[str, Any] = {
+        "specs": lambda *_: [],
+        "_settings": settings,
+        "_supervisor": supervising,
+        "port_problem": lambda _: "",
+        "read_credentials": lambda _: key,
+        "stop_and_free": stop_and_free,
+    }
+    for name, value in changes.items():
+        monkeypatch.setattr(deployment, name, value)
+    seen: list[State] = []
+
+    def ready() -> None:
+        seen.extend(child.state for child in supervisor.status().children)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    try:
+        await asyncio.wait_for(deployment.run(tmp_path, Config(), profile=True, ready=ready), DEADLINE)
+    finally:
+        await supervisor.stop()
+    assert seen == [State.READY]
+    assert "The AWS profile was not written: " in capsys.readouterr().out
