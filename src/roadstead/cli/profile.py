@@ -40,13 +40,18 @@ def has_profile(name: str, home: Path | None = None) -> bool:
     """Whether the files have a profile of this name."""
     config, shared = _files(home)
     sections = ((config, f"profile {name}"), (shared, name))
-    return any(path.exists() and _section(section).search(path.read_text()) for path, section in sections)
+    return any(path.exists() and _section(section).search(_read(path)) for path, section in sections)
 
 
 def _files(home: Path | None) -> tuple[Path, Path]:
     folder = (home or person_home()) / ".aws"
     config = Path(os.environ.get("AWS_CONFIG_FILE") or folder / "config")
     return config, Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or folder / "credentials")
+
+
+def _read(path: Path) -> str:
+    """The text of a file; bytes that are not UTF-8 come out again as they were when it is written."""
+    return path.read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def _section(name: str) -> re.Pattern[str]:
@@ -67,14 +72,14 @@ def with_section(text: str, section: str, values: dict[str, str]) -> str:
 def _replace_section(path: Path, section: str, values: dict[str, str]) -> None:
     path = path.resolve()  # a link, as dotfile managers make it, stays one
     _make_folder(path.parent)
-    before = path.read_text() if path.exists() else ""
+    before = _read(path) if path.exists() else ""
     after = with_section(before, section, values)
     if after == before:
         return
     mode, owner = (path.stat().st_mode & 0o777, path.stat()) if path.exists() else (0o600, path.parent.stat())
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(fd, "w") as file:
+    with os.fdopen(fd, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(after)
         if os.geteuid() == 0:
             os.fchown(fd, owner.st_uid, owner.st_gid)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from roadstead.cli.profile import with_section, write_profile
+from roadstead.cli.profile import has_profile, with_section, write_profile
 from roadstead.server.files import Credentials
 
 VALUES = {"region": "us-east-1"}
@@ -45,6 +45,16 @@ def test_files_behind_links_are_written_and_the_links_stay(home: Path):
     write_profile(KEY, home)
     assert (home / ".aws" / "config").is_symlink()
     assert "[profile roadstead]" in elsewhere.read_text()
+
+
+def test_bytes_that_are_not_utf_8_stay(home: Path):
+    (home / ".aws").mkdir()
+    config = home / ".aws" / "config"
+    config.write_bytes(b"# caf\xe9\n[default]\na = b\n")
+    assert not has_profile("roadstead", home)
+    write_profile(KEY, home)
+    assert config.read_bytes().startswith(b"# caf\xe9\n[default]\na = b\n\n[profile roadstead]\n")
+    assert has_profile("roadstead", home)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root writes files for others")
