@@ -34,6 +34,9 @@ T = TypeVar("T")
 KEEP_SIGNAL = signal.SIGUSR1
 """What `down --keep` sends to the supervisor: end, and leave the tasks running."""
 
+PATIENCE_SECONDS = 600.0
+"""How long is tried what was ready before its supervisor died; while containers run, for ever: they have nobody else."""
+
 
 async def run(data: Path, config: Config, *, profile: bool, ready: Callable[[], None]) -> None:
     """Come up, call `ready`, and stay until a signal; then stop and free everything, or leave tasks as they are on KEEP_SIGNAL.
@@ -164,7 +167,12 @@ async def _start(supervisor: Supervisor, settings: RuntimeSettings, stop: asynci
     starting = asyncio.create_task(supervisor.start())
     wanted = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait((starting, wanted), return_when=asyncio.FIRST_COMPLETED)
+        while not (starting.done() or wanted.done()):
+            done, _ = await asyncio.wait(
+                (starting, wanted), timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done and not await asyncio.to_thread(containers_run, settings):
+                supervisor.lose_patience()
         if not starting.done() and (keep.is_set() or not await asyncio.to_thread(containers_run, settings)):
             starting.cancel()
             await asyncio.wait((starting,))

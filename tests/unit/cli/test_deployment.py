@@ -57,6 +57,28 @@ async def test_an_end_that_is_wanted_while_it_comes_up_with_tasks_comes(
         await asyncio.wait_for(starting, DEADLINE)
 
 
+@pytest.mark.parametrize("containers", [False, True])
+async def test_what_does_not_get_ready_again_is_given_up_unless_containers_run(
+    tmp_path: Path, lost: ProcessSpec, monkeypatch: pytest.MonkeyPatch, containers: bool
+) -> None:
+    looks: list[bool] = []
+
+    def containers_run(_: RuntimeSettings) -> bool:
+        looks.append(containers)
+        return containers
+
+    monkeypatch.setattr(deployment, "containers_run", containers_run)
+    monkeypatch.setattr(deployment, "PATIENCE_SECONDS", 0.5)
+    supervisor, stop = Supervisor(tmp_path, [lost]), asyncio.Event()
+    starting = asyncio.create_task(deployment._start(supervisor, SETTINGS, stop, asyncio.Event()))
+    if containers:
+        await reached(lambda: starting.done() or len(looks) > 2, seconds=DEADLINE)
+        assert not starting.done()
+        stop.set()
+    with pytest.raises(ProcessFailed, match=r"not ready within 0.1 s"):
+        await asyncio.wait_for(starting, DEADLINE)
+
+
 async def test_down_after_a_crash_frees_the_host_when_nothing_comes_up_again(
     tmp_path: Path, lost: ProcessSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,7 +97,7 @@ class Supervisor:
             raise
 
     def lose_patience(self) -> None:
-        """Give up soon what does not get ready, as on a first start: somebody waits for it in order to stop everything."""
+        """Give up soon what does not get ready, as on a first start: it took too long, or somebody waits in order to stop everything."""
         self._persistent = False
         for child in self._children.values():
             child.forget_past()
