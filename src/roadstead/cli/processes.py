@@ -6,14 +6,13 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from roadstead import __version__
-from roadstead.agent.control import answers
 from roadstead.agent.ecs.logs.bound import guard_argv
 from roadstead.agent.runtime.config import EnginePaths, RuntimeSettings
 from roadstead.cli import settings_file
+from roadstead.cli.agent_health import AgentHealth
 from roadstead.cli.answers import api_answers, pool_takes_tasks
 from roadstead.cli.settings import Config, agent_socket, run_directory
 from roadstead.engines.cache import InstalledEngine
@@ -81,7 +80,7 @@ def specs(data: Path, config: Config, settings: RuntimeSettings) -> list[Process
             depends_on=(CONTAINERD, SERVER),
             patient=True,
             check=pool_takes_tasks(data, config),
-            health=partial(answers, agent_socket(data)),
+            health=AgentHealth(data, config),
             ready_within=60.0,
             stop_timeout=15.0,
         ),

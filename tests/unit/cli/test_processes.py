@@ -7,7 +7,7 @@ from tests.support.ports import free_port
 
 from roadstead.agent.control import control_socket
 from roadstead.agent.runtime.config import EnginePaths, RuntimeSettings
-from roadstead.cli import processes
+from roadstead.cli import agent_health, processes
 from roadstead.cli.settings import Config
 
 
@@ -25,7 +25,7 @@ async def test_the_health_of_the_agent_is_its_own(tmp_path: Path, monkeypatch: p
         registry=f"http://{listen}",
         engines=EnginePaths(containerd=engine, runc_shim=engine, runc=engine, pause=engine),
     )
-    monkeypatch.setattr(processes, "agent_socket", lambda data: data / "agent.sock")
+    monkeypatch.setattr(agent_health, "agent_socket", lambda data: data / "agent.sock")
     agent = processes.specs(tmp_path, Config(listen=listen), settings)[-1]
     assert agent.name == processes.AGENT
     assert agent.health is not None
