@@ -12,6 +12,9 @@ from roadstead.agent.client.errors import ApiError
 from roadstead.agent.client.links import LinkRefused, connect_link, link_url
 from roadstead.wire.hosts import WATCH_PATH, Frame, HostResourceStatus
 
+PING_SECONDS = 30.0
+"""A server that is gone without a word, as its machine is, does not close the stream: pings tell."""
+
 
 class StreamLost(OSError):
     """The stream ended or could not be opened; open it again."""
@@ -24,9 +27,10 @@ class _Answer(msgspec.Struct, frozen=True):
 class HostStream:
     """One host's stream. `frames` and `report` raise StreamLost, an OSError, while the server is away."""
 
-    def __init__(self, api: ApiClient, host: str) -> None:
+    def __init__(self, api: ApiClient, host: str, *, ping_seconds: float = PING_SECONDS) -> None:
         self._api = api
         self._host = host
+        self._ping_seconds = ping_seconds
         self._decoder = msgspec.json.Decoder(Frame)
 
     async def register(self, *, hostname: str, cpu: int, memory: int, boot_id: str, version: str) -> None:
@@ -46,7 +50,10 @@ class HostStream:
         endpoint = self._api.endpoint
         url = link_url(endpoint, WATCH_PATH.format(host=self._host), query)
         try:
-            async with connect_link(url, self._api.credentials, self._api.region, "roadstead") as connection:
+            link = connect_link(
+                url, self._api.credentials, self._api.region, "roadstead", ping_seconds=self._ping_seconds
+            )
+            async with link as connection:
                 async for frame in connection:
                     yield self._decoder.decode(frame)
         except (LinkRefused, WebSocketException, ConnectionClosed, OSError, msgspec.MsgspecError) as error:

@@ -36,11 +36,14 @@ def link_url(endpoint: str, path: str, query: dict[str, str]) -> str:
 class SignedLink(AbstractAsyncContextManager[ClientConnection]):
     """A connection that is open within the block. Entering raises LinkRefused, OSError and TimeoutError."""
 
-    def __init__(self, url: str, credentials: CredentialSource, region: str, service: str) -> None:
+    def __init__(
+        self, url: str, credentials: CredentialSource, region: str, service: str, ping_seconds: float | None
+    ) -> None:
         self._url = url
         self._credentials = credentials
         self._region = region
         self._service = service
+        self._ping_seconds = ping_seconds
         self._connection: ClientConnection | None = None
 
     async def __aenter__(self) -> ClientConnection:
@@ -53,7 +56,8 @@ class SignedLink(AbstractAsyncContextManager[ClientConnection]):
                 additional_headers=headers,
                 open_timeout=CONNECT_TIMEOUT,
                 close_timeout=2,
-                ping_interval=None,
+                ping_interval=self._ping_seconds,
+                ping_timeout=self._ping_seconds,
                 compression=None,
                 max_size=MAX_FRAME,
                 proxy=None,
@@ -70,6 +74,8 @@ class SignedLink(AbstractAsyncContextManager[ClientConnection]):
             self._connection = None
 
 
-def connect_link(url: str, credentials: CredentialSource, region: str, service: str = "ecs") -> SignedLink:
-    """A signed websocket to `url` (see `link_url`)."""
-    return SignedLink(url, credentials, region, service)
+def connect_link(
+    url: str, credentials: CredentialSource, region: str, service: str = "ecs", *, ping_seconds: float | None = None
+) -> SignedLink:
+    """A signed websocket to `url` (see `link_url`). With `ping_seconds` it breaks when a ping, sent that often, has no answer for as long."""
+    return SignedLink(url, credentials, region, service, ping_seconds)
