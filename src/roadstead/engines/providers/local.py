@@ -23,9 +23,9 @@ async def find(recipe: Recipe, named: Iterable[Path], probes: Probes) -> Install
     refused: list[str] = []
     for directory in dict.fromkeys([*named, *_search_path()]):
         files = {file: directory / file for file in recipe.files}
-        if not os.access(files[recipe.check.file], os.X_OK):
+        if not _is_program(files[recipe.check.file]):
             continue
-        missing = [file for file, path in files.items() if not os.access(path, os.X_OK)]
+        missing = [file for file, path in files.items() if not _is_program(path)]
         if missing:
             refused.append(f"{directory} has no {', '.join(missing)}")
             continue
@@ -34,6 +34,11 @@ async def find(recipe: Recipe, named: Iterable[Path], probes: Probes) -> Install
             return InstalledEngine(recipe.name, version, "path", files)
         refused.append(refusal)
     raise NotProvided("; ".join(refused) or f"no {recipe.check.file} on PATH")
+
+
+def _is_program(path: Path) -> bool:
+    """Whether it may be run; a directory, which may be searched, may not."""
+    return path.is_file() and os.access(path, os.X_OK)
 
 
 async def _judge(recipe: Recipe, binary: Path, probes: Probes) -> tuple[str, str | None]:

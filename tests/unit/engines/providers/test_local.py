@@ -57,6 +57,17 @@ async def test_the_directory_that_the_user_names_comes_first(
     assert engine.path("tool") == bare_path / "tool"
 
 
+async def test_a_directory_with_the_name_of_a_program_is_passed_over(
+    bench: Bench, bare_path: Path, tmp_path: Path
+) -> None:
+    bench.recipe("tool", RECIPE)
+    tool(bare_path, "2.5")
+    for name in ("tool", "helper"):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+    engine = (await bench.catalog(engines_dir=tmp_path / "mine").ensure(["tool"]))["tool"]
+    assert engine.path("tool") == bare_path / "tool"
+
+
 @pytest.mark.parametrize(
     ("version", "helper", "told"),
     [("1.9", True, "tool is 1.9, needed is >=2,<3"), ("x", True, "shows no version"), ("2.0", False, "has no helper")],
