@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
 
 from roadstead.cli.failure import CommandFailed
 from roadstead.cli.settings import Config
@@ -26,12 +27,24 @@ def check(config: Config) -> None:
         raise CommandFailed(f"--region takes a name such as us-east-1, not {config.region!r}")
     if (config.state or config.peers) and config.database is None:
         raise CommandFailed("several servers need one database that all of them reach: add --database postgresql://…")
+    for peer in config.peers:
+        _check_peer(peer)
     if config.gc_grace < 0:
         raise CommandFailed(f"--gc-grace takes seconds, not {config.gc_grace}")
     if config.blobs is not None:
         _check_blobs(config.blobs)
     if config.iam_quotas:
         _check_quotas(config.iam_quotas)
+
+
+def _check_peer(peer: str) -> None:
+    try:
+        where = urlsplit(peer)
+        fits = where.scheme in ("http", "https") and where.hostname and where.port != 0 and where.path in ("", "/")
+    except ValueError:  # a port, or an IPv6 address, that is none
+        fits = False
+    if not fits:
+        raise CommandFailed(f"--peer takes http://HOST:PORT, not {peer!r}")
 
 
 def _check_blobs(url: str) -> None:

@@ -29,3 +29,17 @@ def test_what_a_deployment_can_have(listen: str, region: str):
 def test_what_it_cannot(config: Config, told: str):
     with pytest.raises(CommandFailed, match=told):
         check(config)
+
+
+def _shared(*peers: str) -> Config:
+    return Config(database="postgresql://there/it", peers=peers)
+
+
+def test_peers_are_endpoints():
+    check(_shared("http://10.0.0.2:4566", "https://there/", "http://[fd00::1]:4566"))
+
+
+@pytest.mark.parametrize("peer", ["10.0.0.2:4566", "there:4566", "there", "http://", "http://there:port", "http://[::"])
+def test_what_is_no_peer(peer: str):
+    with pytest.raises(CommandFailed, match=r"--peer takes http://HOST:PORT"):
+        check(_shared("http://10.0.0.2:4566", peer))
