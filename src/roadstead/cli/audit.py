@@ -88,15 +88,16 @@ def _since(text: str | None) -> str | None:
     """The time of events from which on they are shown."""
     if text is None:
         return None
-    if (ago := _AGO.fullmatch(text)) is not None:
-        at = datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-    else:
-        try:
-            at = datetime.fromisoformat(text)
-        except ValueError as error:
-            raise CommandFailed(f"--since {text} is neither an age (10m, 2h, 1d) nor a time") from error
-        at = at.astimezone(UTC)
+    ago = _AGO.fullmatch(text)
+    try:
+        at = _before_now(ago) if ago is not None else datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise CommandFailed(f"--since {text} is neither an age (10m, 2h, 1d) nor a time") from error
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _before_now(ago: re.Match[str]) -> datetime:
+    return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
 
 
 def _print(lines: Iterable[bytes], *, json: bool) -> None:
