@@ -52,7 +52,10 @@ class DesiredState:
         return self._entries
 
     def apply(self, frame: Frame) -> frozenset[Reference]:
-        """Fold one frame in; gives the resources that it touched. A change older than what is known is passed over."""
+        """Fold one frame in; gives the resources that it touched.
+
+        A change older than what is known is passed over; a list counts whatever was known, for a restored server begins at an older revision.
+        """
         touched: set[Reference] = set()
         match frame:
             case ListFrame():
@@ -64,7 +67,8 @@ class DesiredState:
                 self.revision = frame.revision
                 return frozenset(touched)
             case ChangeFrame():
-                touched |= self._put(frame.resource)
+                if not self._is_older(frame.resource):
+                    touched |= self._put(frame.resource)
             case RemovedFrame():
                 touched |= self._gone(Reference(frame.kind, frame.id))
             case BookmarkFrame():
@@ -98,11 +102,12 @@ class DesiredState:
             other for other in self._dependants.get(name, ()) if self._entries[other].phase is not Phase.FINALIZED
         )
 
+    def _is_older(self, resource: HostResource) -> bool:
+        known = self._entries.get(Reference.of(resource))
+        return known is not None and resource.revision < known.resource.revision
+
     def _put(self, resource: HostResource) -> set[Reference]:
         name = Reference.of(resource)
-        known = self._entries.get(name)
-        if known is not None and resource.revision < known.resource.revision:
-            return set()
         self._drop(name)
         entry = Entry(
             resource=resource,

@@ -43,6 +43,15 @@ def test_an_older_list_after_a_restored_server_takes_its_revision_back() -> None
     assert state.revision == 3
 
 
+def test_a_restored_server_is_followed() -> None:
+    state = DesiredState(references)
+    state.apply(ListFrame(revision=50, resources=(made("a", 40), made("b", 50, deletion_requested=True))))
+    state.apply(ListFrame(revision=3, resources=(made("a", 2), made("b", 3))))
+    assert state.entries[name("b")].phase is Phase.WANTED
+    state.apply(ChangeFrame(revision=4, resource=made("a", 4, deletion_requested=True)))
+    assert state.entries[name("a")].phase is Phase.DELETING
+
+
 def test_an_older_change_is_passed_over() -> None:
     state = DesiredState(references)
     state.apply(ChangeFrame(revision=5, resource=made("a", 5, deletion_requested=True)))
