@@ -36,8 +36,12 @@ class Reporter:
         self._arrival.set()
 
     def repeat(self) -> None:
-        """Forget what was sent: the server began a new list and may know less than before."""
+        """Forget what was sent and what waits: the server began a new list, of which every resource is looked at and reported anew.
+
+        It may know less than before, and refuse what waits: the word that a resource is gone which it wants again.
+        """
         self._sent.clear()
+        self._pending.clear()
 
     async def run(self) -> None:
         """Send until cancelled. While the server is away (Disconnected, OSError) statuses wait, the newest of each."""

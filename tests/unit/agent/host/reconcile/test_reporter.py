@@ -68,6 +68,19 @@ async def test_an_unchanged_status_is_sent_once_and_again_after_a_new_list() -> 
         assert server.batches == [(status("a"),), (status("b"),), (status("a"),)]
 
 
+async def test_what_waits_is_void_after_a_new_list() -> None:
+    server = Server()
+    server.away = True
+    async with server.reporter() as reporter:
+        reporter.put(status("a", finalized=True))
+        await server.until(refusals=1)
+        reporter.repeat()
+        server.away = False
+        reporter.put(status("b"))
+        await server.until(1)
+        assert server.batches == [(status("b"),)]
+
+
 async def test_while_the_server_is_away_the_newest_status_of_each_waits() -> None:
     server = Server()
     server.away = True
