@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, cast
@@ -83,26 +82,27 @@ class Gateway:
         relay.add_done_callback(self._relays.discard)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Until both directions have ended and were read; whatever else ends it is a reset for both ends, which waits for nobody.
+
+        Also where the server is away: the caller sees a reset, as from any server that is down.
+        """
+        seconds, ends = self._limits.idle_seconds, [writer]
         try:
             far_reader, far_writer = await self._connect()
-        except OSError:
-            # The server is away (TimeoutError is an OSError): the caller sees a reset, as from any server that is down.
-            _reset(writer)
-            return
-        seconds = self._limits.idle_seconds
-        far_writer.write(self._header(writer))
-        try:
-            async with asyncio.timeout(seconds) as idle, asyncio.TaskGroup() as directions:
-                directions.create_task(_copy(reader, far_writer, idle, seconds))
-                directions.create_task(_copy(far_reader, writer, idle, seconds))
+            ends.append(far_writer)
+            far_writer.write(self._header(writer))
+            async with asyncio.timeout(seconds) as idle:
+                async with asyncio.TaskGroup() as directions:
+                    directions.create_task(_copy(reader, far_writer, idle, seconds))
+                    directions.create_task(_copy(far_reader, writer, idle, seconds))
+                for end in ends:
+                    end.close()
+                await asyncio.gather(*(end.wait_closed() for end in ends), return_exceptions=True)
         except* OSError:
-            _reset(writer)
-            _reset(far_writer)
+            pass  # TimeoutError is one; the reset tells both ends
         finally:
-            for end in (writer, far_writer):
-                end.close()
-                with suppress(OSError):
-                    await end.wait_closed()
+            for end in ends:
+                _reset(end)
 
     def _header(self, writer: asyncio.StreamWriter) -> bytes:
         peer, local = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
@@ -122,9 +122,9 @@ class Gateway:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close with a reset, so that the peer doesn't take what it has for the whole."""
+    """Close with a reset, so that the peer doesn't take what it has for the whole; nothing where it is closed."""
     connection = cast("socket.socket | None", writer.get_extra_info("socket"))
-    if connection is not None and not writer.is_closing():
+    if connection is not None and connection.fileno() != -1:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 

@@ -91,6 +91,64 @@ async def test_a_slow_reader_slows_the_sender_down() -> None:
         writer.transport.abort()
 
 
+async def test_leaving_does_not_wait_for_callers_that_do_not_read() -> None:
+    left = asyncio.get_running_loop().create_future()
+
+    async def much(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(bytes(1 << 26))
+        left.set_result(writer.transport.get_write_buffer_size)
+        await reader.read()
+        writer.transport.abort()
+
+    async with relayed(much) as address:
+        reader, writer = await asyncio.open_connection(*address, limit=1)
+        assert await reader.readexactly(1)
+        waiting, previous = await left, -1
+        while previous != waiting():
+            previous = waiting()
+            await asyncio.sleep(0.2)
+    writer.transport.abort()
+
+
+async def test_an_end_that_the_caller_does_not_read_is_idle() -> None:
+    async def some(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        del reader
+        writer.write(bytes(1 << 16))
+        await writer.drain()
+        writer.close()
+
+    front = listener()
+    front.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    server = await asyncio.start_server(behind_header(some), "127.0.0.1", 0)
+    limits = Limits(connections=1, idle_seconds=0.2)
+    async with (
+        asyncio.timeout(30),
+        Gateway(front, ServerEndpoint(*server.sockets[0].getsockname()), RELAY, "v", limits),
+    ):
+        with socket.socket() as caller:
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            caller.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(caller, front.getsockname())
+            caller.shutdown(socket.SHUT_WR)
+            await has_place(front.getsockname())
+    server.close()
+    await server.wait_closed()
+
+
+async def has_place(address: Address) -> None:
+    """Wait until a further connection is relayed."""
+    while True:
+        reader, writer = await asyncio.open_connection(*address)
+        try:
+            await reader.readexactly(1)
+        except ConnectionResetError:
+            await asyncio.sleep(0.05)
+        else:
+            return
+        finally:
+            writer.close()
+
+
 async def test_connections_beyond_the_limit_are_reset() -> None:
     async with relayed(whole_then_answer, Limits(connections=1)) as address:
         first_reader, first = await asyncio.open_connection(*address)
