@@ -12,11 +12,13 @@ from roadstead.engines.subprocesses import run
 _ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive"}
 # apt's own lock is waited for: unattended upgrades hold it for minutes on fresh machines.
 _OPTIONS = ("-y", "-o", "DPkg::Lock::Timeout=300")
+# What a package conflicts with stays, and apt says so: Debian's runc would take Docker's own packages away, and all that runs in them.
+_INSTALL = ("install", "--no-install-recommends", "--no-remove")
 
 
 async def install(provider: PackageProvider) -> None:
     """Install the packages, after refreshing the package lists when they are not known; raises NotProvided."""
-    command = f"apt-get install -y {' '.join(provider.packages)}"
+    command = f"apt-get install {' '.join(provider.packages)}"
     apt = shutil.which("apt-get")
     if apt is None:
         raise NotProvided(
@@ -24,7 +26,7 @@ async def install(provider: PackageProvider) -> None:
         )
     if os.geteuid() != 0:
         raise NotProvided("installing packages needs root", advice=f"sudo {command}")
-    arguments = [apt, "install", "--no-install-recommends", *_OPTIONS, *provider.packages]
+    arguments = [apt, *_INSTALL, *_OPTIONS, *provider.packages]
     done = await run(arguments, environment=_ENVIRONMENT)
     if done.status != 0:
         refreshed = await run([apt, "update", *_OPTIONS], environment=_ENVIRONMENT)
