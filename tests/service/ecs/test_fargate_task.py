@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.support.context import OTHER, Caller, Cloud
+from sqlalchemy import insert, update
+from tests.support.context import ACCOUNT, OTHER, REGION, Caller, Cloud
 from tests.support.pool import FARGATE, TRUST, Pool, awsvpc, start_pool
 
 from roadstead.controllers.controller import Shard
@@ -19,6 +20,8 @@ from roadstead.services.ecs.errors import (
     ConflictException,
     InvalidParameterException,
 )
+from roadstead.services.ecs.tables import task_definitions as definitions
+from roadstead.services.ecs.tables import tasks as table
 from roadstead.store.leases import LeaseHolder
 from roadstead.wire.acs import TaskIdentifier
 
@@ -227,6 +230,27 @@ async def test_payload(cloud: Cloud) -> None:
     assert [each.role_type for each in fresh] == ["TaskApplication", "TaskExecution"]
     assert fresh[0].role_credentials is not None
     assert fresh[0].role_credentials.credentials_id == sent.task.role_credentials.credentials_id
+
+
+async def test_a_task_that_nothing_can_be_told_of_does_not_keep_the_others_from_their_agent(cloud: Cloud) -> None:
+    user, pool = await prepared(cloud)
+    broken, sound = await run(user), await run(user, startedBy="me")
+    spoilt = {**FARGATE, "containerDefinitions": [{"name": "another", "image": "busybox"}]}
+    of_broken = table.c.arn == broken["taskArn"]
+    async with cloud.store.transaction() as tx:
+        await tx.execute(insert(definitions).values(**_definition(cloud, spoilt)))
+        await tx.execute(update(table).where(of_broken).values(family="spoilt"))
+    assert [each.task.arn for each in await pool.outgoing()] == [sound["taskArn"]]
+    failed = await describe(user, broken["taskArn"])
+    assert (failed["lastStatus"], failed["stopCode"]) == ("DEPROVISIONING", "TaskFailedToStart")
+    assert failed["stoppedReason"].startswith("ResourceInitializationError")
+
+
+def _definition(cloud: Cloud, definition: dict[str, Any]) -> dict[str, Any]:
+    """A row as another version of the server may have written it."""
+    now = cloud.clock.now()
+    whose = {"account": ACCOUNT, "region": REGION, "family": "spoilt", "revision": 1, "status": "ACTIVE"}
+    return {**whose, "definition": definition, "registered_by": "", "registered_at": now}
 
 
 async def test_a_role_must_be_passed_and_assumable(cloud: Cloud) -> None:

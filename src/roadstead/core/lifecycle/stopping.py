@@ -15,6 +15,7 @@ FAILED_TO_START = "Task failed to start"
 INTERFACE_TIMEOUT = "Timeout waiting for network interface provisioning to complete."
 INSTANCE_DEREGISTERED = "Container instance deregistration forced by user"
 AGENT_LOST = "The agent of the container instance that ran the task was lost"
+UNTELLABLE = "ResourceInitializationError: the task definition can't be carried out"
 
 _START_ERRORS = (
     "CannotPullContainer",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from roadstead.core.taskdef.errors import InvalidTaskDefinition
 from roadstead.core.taskdef.shapes import AWSVPC, Shape, is_essential
+from roadstead.kernel.arn import Arn, InvalidArn
 
 MAX_CONTAINERS = 10
 MIN_MEMORY = 6
@@ -120,6 +121,25 @@ def check_health_check(container: Shape) -> None:
         value = check.get(member)
         if value is not None and not least <= value <= most:
             raise InvalidTaskDefinition(f"Health check {member} must be between {least} and {most}.")
+
+
+def check_system_controls(container: Shape) -> None:
+    """Raise for a kernel parameter without its name or its value."""
+    for control in container.get("systemControls") or ():
+        if not control.get("namespace") or control.get("value") is None:
+            raise InvalidTaskDefinition(
+                f"Invalid system control for container '{container['name']}'. Both 'namespace' and 'value' must be specified."
+            )
+
+
+def check_secrets(container: Shape) -> None:
+    """Raise for a secret whose ARN is none."""
+    for secret in container.get("secrets") or ():
+        if secret["valueFrom"].startswith("arn:"):
+            try:
+                Arn.parse(secret["valueFrom"])
+            except InvalidArn as error:
+                raise InvalidTaskDefinition(f"Invalid ARN for secret '{secret['name']}'.") from error
 
 
 def check_log_driver(container: Shape) -> None:

@@ -97,6 +97,8 @@ def _check(request: Shape, cpu: int | None, memory: int | None, is_ecr: Callable
         rules.check_timeouts(container)
         rules.check_health_check(container)
         rules.check_log_driver(container)
+        rules.check_system_controls(container)
+        rules.check_secrets(container)
         check_ports(container, mode)
         if container.get("secrets") and not request.get("executionRoleArn"):
             raise InvalidTaskDefinition(

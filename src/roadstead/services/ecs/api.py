@@ -11,15 +11,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import ColumnElement, select, update
 
-from roadstead.core.lifecycle.states import Connectivity, DesiredStatus, HealthStatus, TaskStatus
-from roadstead.core.lifecycle.task import connected, measured_health
+from roadstead.core.lifecycle.states import Connectivity, DesiredStatus, HealthStatus, StopCode, TaskStatus
+from roadstead.core.lifecycle.stopping import UNTELLABLE
+from roadstead.core.lifecycle.task import abandon, connected, measured_health
 from roadstead.kernel.settings import INTERNAL_ACCOUNT
 from roadstead.services.ecs import instance_rows, task_rows
 from roadstead.services.ecs.guarded import guarded_arn
 from roadstead.services.ecs.instance_rows import INACTIVE, INSTANCE_TOPIC
-from roadstead.services.ecs.payloads import ROLE_TYPES, CredentialsIssuer, Payloads, build, credentials
+from roadstead.services.ecs.payloads import (
+    ROLE_TYPES,
+    CredentialsIssuer,
+    Payloads,
+    Untellable,
+    build,
+    credentials,
+)
 from roadstead.services.ecs.reconciliation import (
     expire_task,
     forget_instances,
@@ -69,6 +78,7 @@ __all__ = [
 REFRESH_BEFORE = timedelta(hours=1)
 """Credentials are renewed when less than this is left of them."""
 _ENDED = (TaskStatus.DEPROVISIONING, TaskStatus.STOPPED)
+_log = structlog.get_logger("ecs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +149,21 @@ async def _linked(tx: Transaction, row: InstanceRecord, server: str | None) -> N
 async def tasks_to_send(
     tx: Transaction, container_instance_arn: str, after: int | None, *, payloads: Payloads
 ) -> list[Outgoing]:
-    """Tasks that the agent must hear of, in order of `seq`: all unacknowledged ones, or with `after` those whose seq is greater."""
+    """Tasks that the agent must hear of, in order of `seq`: all unacknowledged ones, or with `after` those whose seq is greater.
+
+    One that nothing can be told of is given up: it must not keep the others from their agent.
+    """
     newer = tasks.c.acked_seq < tasks.c.sent_seq if after is None else tasks.c.sent_seq > after
     found: list[Outgoing] = []
     for row in await _alive(tx, container_instance_arn, newer):
-        issued = await build(tx, payloads, row)
+        try:
+            issued = await build(tx, payloads, row)
+        except Untellable as error:
+            _log.exception("a task can't be told to its agent", account=row.account, resource=row.arn)
+            reason = f"{UNTELLABLE} ({error})"
+            state = abandon(row.state, code=StopCode.TASK_FAILED_TO_START, reason=reason, now=tx.clock.now())
+            await task_rows.save_state(tx, row, state)
+            continue
         if issued is None:
             continue
         if issued.expires_at is not None:

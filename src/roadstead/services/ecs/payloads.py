@@ -70,16 +70,27 @@ class Issued:
     expires_at: datetime | None
 
 
+class Untellable(Exception):
+    """No payload can be made of the task's definition and overrides; the text is the kind of error."""
+
+
 async def build(tx: Transaction, payloads: Payloads, row: TaskRecord) -> Issued | None:
-    """The task's payload with fresh credentials; None when its definition is gone. A task that shall stop gets no credentials."""
+    """The task's payload with fresh credentials; None when its definition is gone. A task that shall stop gets no credentials.
+
+    Raises Untellable.
+    """
     definition = await definition_at(tx, row.account, row.region, row.family, row.revision)
     if definition is None:
         return None
+    try:
+        told = _task(payloads, row, definition)
+    except Exception as error:
+        raise Untellable(type(error).__name__) from error
     wanted = row.state.desired_status is DesiredStatus.RUNNING
     application = await credentials(tx, payloads, row, "TaskApplication") if wanted else None
     execution = await credentials(tx, payloads, row, "TaskExecution") if wanted else None
     task = Task(
-        **_task(payloads, row, definition),
+        **told,
         elastic_network_interfaces=await _interfaces(tx, row),
         role_credentials=application[0] if application else None,
         execution_role_credentials=execution[0] if execution else None,

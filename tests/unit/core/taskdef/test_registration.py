@@ -118,6 +118,14 @@ AWSLOGS = {"logDriver": "awslogs", "options": {"awslogs-group": "g", "awslogs-re
             "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'.",
         ),
         (
+            ec2({**APP, "secrets": [{"name": "a", "valueFrom": "arn:b"}]}, executionRoleArn="r"),
+            "Invalid ARN for secret 'a'.",
+        ),
+        *(
+            (ec2({**APP, "systemControls": [control]}), "Invalid system control for container 'app'.")
+            for control in ({"namespace": "net.core.somaxconn"}, {"value": "1"}, {})
+        ),
+        (
             ec2({**APP, "logConfiguration": {"logDriver": "awslogs"}}),
             "Log driver awslogs requires options: awslogs-region, awslogs-group",
         ),
