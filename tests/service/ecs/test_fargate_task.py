@@ -11,6 +11,8 @@ from sqlalchemy import insert, update
 from tests.support.context import ACCOUNT, OTHER, REGION, Caller, Cloud
 from tests.support.pool import FARGATE, TRUST, Pool, awsvpc, start_pool
 
+from roadstead.agent.client.links import MAX_FRAME
+from roadstead.agentlink.acs_session import TASKS_IN_PAYLOAD
 from roadstead.controllers.controller import Shard
 from roadstead.controllers.tasks import reconcile
 from roadstead.kernel.errors import ServiceError
@@ -23,7 +25,7 @@ from roadstead.services.ecs.errors import (
 from roadstead.services.ecs.tables import task_definitions as definitions
 from roadstead.services.ecs.tables import tasks as table
 from roadstead.store.leases import LeaseHolder
-from roadstead.wire.acs import TaskIdentifier
+from roadstead.wire.acs import TO_AGENT, PayloadMessage, TaskIdentifier
 
 
 async def controllers(cloud: Cloud) -> None:
@@ -253,6 +255,24 @@ def _definition(cloud: Cloud, definition: dict[str, Any]) -> dict[str, Any]:
     return {**whose, "definition": definition, "registered_by": "", "registered_at": now}
 
 
+async def test_what_a_task_may_be_told_fits_into_one_frame(cloud: Cloud) -> None:
+    labels = {str(n): '"' * 100 for n in range(300)}
+    container = {"name": "app", "image": "busybox", "dockerLabels": labels}
+    user, pool = await prepared(cloud, containerDefinitions=[container])
+    await run(user, group="g" * 1024, overrides={"containerOverrides": [{"name": "app", "command": ["\t" * 4000]}]})
+    [sent] = await pool.outgoing()
+    frame = PayloadMessage(
+        cluster_arn="",
+        container_instance_arn=pool.arn,
+        message_id="1",
+        seq_num=1,
+        generated_at=0,
+        timeline=1,
+        tasks=(sent.task,) * TASKS_IN_PAYLOAD,
+    )
+    assert len(TO_AGENT.encode(frame)) < MAX_FRAME
+
+
 async def test_a_role_must_be_passed_and_assumable(cloud: Cloud) -> None:
     user, _ = await prepared(cloud, taskRoleArn="missing")
     assert ("iam:PassRole", ["arn:aws:iam::000000000000:role/missing"]) in user.asked
@@ -320,6 +340,11 @@ async def test_an_interface_that_never_comes_fails_the_task(cloud: Cloud) -> Non
             {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-12345678"]}}},
             "Error retrieving subnet information for [subnet-12345678]",
         ),
+        (
+            {"overrides": {"containerOverrides": [{"name": "app", "command": ["x" * 8192]}]}},
+            "Container Overrides length must be at most 8192",
+        ),
+        ({"group": "x" * 1025}, "group cannot be longer than 1024 characters."),
         ({"count": 11}, "count must be between 1 and 10."),
         ({"count": 0}, "count must be between 1 and 10."),
         ({"taskDefinition": "web:7"}, "TaskDefinition not found."),

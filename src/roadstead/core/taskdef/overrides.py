@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskOverride.html
 
 from __future__ import annotations
 
+import msgspec
+
 from roadstead.core.taskdef.containers import check_environment
 from roadstead.core.taskdef.errors import InvalidTaskDefinition, InvalidTaskParameter
 from roadstead.core.taskdef.shapes import Shape, containers
@@ -21,6 +23,8 @@ def apply(definition: Shape, overrides: Shape) -> Shape:
 
     Raises InvalidTaskDefinition or InvalidTaskParameter.
     """
+    if len(msgspec.json.encode(overrides).decode()) > MAX_LENGTH:
+        raise InvalidTaskParameter(f"Container Overrides length must be at most {MAX_LENGTH}")
     by_name: dict[str, Shape] = {}
     known = {container["name"] for container in containers(definition)}
     for override in overrides.get("containerOverrides") or ():

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import msgspec
+
 from roadstead.core.taskdef import containers as rules
 from roadstead.core.taskdef.attributes import required_attributes
 from roadstead.core.taskdef.dependencies import check_dependencies, check_links
@@ -27,6 +29,8 @@ from roadstead.core.taskdef.shapes import (
 )
 from roadstead.core.taskdef.sizes import parse_cpu, parse_memory
 
+MAX_BYTES = 65536
+"""Of JSON that a task definition may have."""
 _FAMILY = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _KEPT = (
     "taskRoleArn",
@@ -86,6 +90,9 @@ def compatibilities(
 
 
 def _check(request: Shape, cpu: int | None, memory: int | None, is_ecr: Callable[[str], bool]) -> None:
+    length = len(msgspec.json.encode({name: value for name, value in request.items() if name != "tags"}))
+    if length > MAX_BYTES:
+        raise InvalidTaskDefinition(f"Actual length: '{length}'. Max allowed length is '{MAX_BYTES}' bytes.")
     if not _FAMILY.fullmatch(request["family"]):
         raise InvalidTaskDefinition("Family contains invalid characters.")
     mode, defined = network_mode(request), containers(request)

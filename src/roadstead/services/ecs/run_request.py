@@ -34,6 +34,7 @@ LATEST_PLATFORM = "1.4.0"
 PLATFORMS = ("1.3.0", "1.4.0")
 MAX_CONSTRAINTS = 10
 MAX_STRATEGIES = 5
+MAX_GROUP = 1024
 
 
 async def read(ctx: Context, request: Shape) -> tuple[Launch, list[str | None]]:
@@ -61,7 +62,7 @@ async def read(ctx: Context, request: Shape) -> tuple[Launch, list[str | None]]:
         effective=effective,
         overrides=echoed,
         launch_type=launch_type,
-        group=request.get("group") or f"family:{definition.family}",
+        group=_group(request.get("group")) or f"family:{definition.family}",
         started_by=_started_by(request.get("startedBy")),
         platform_version=_platform(request.get("platformVersion"), launch_type),
         network=await task_network(ctx, network_mode(effective), launch_type, request.get("networkConfiguration")),
@@ -161,6 +162,12 @@ def _size(effective: Shape) -> tuple[int, int]:
     if memory is None:
         memory = sum(int(each.get("memoryReservation") or each.get("memory") or 0) for each in defined)
     return cpu, memory
+
+
+def _group(value: str | None) -> str | None:
+    if value is not None and len(value) > MAX_GROUP:
+        raise InvalidParameterException(f"group cannot be longer than {MAX_GROUP} characters.")
+    return value
 
 
 def _started_by(value: str | None) -> str | None:

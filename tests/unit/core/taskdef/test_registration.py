@@ -217,6 +217,7 @@ AWSLOGS = {"logDriver": "awslogs", "options": {"awslogs-group": "g", "awslogs-re
         ),
         ({**FARGATE, "pidMode": "host"}, "Tasks using the Fargate launch type do not support pidMode 'host'."),
         ({**FARGATE, "family": "a b"}, "Family contains invalid characters."),
+        (fargate(command=["x" * 65536]), "Actual length: '65713'. Max allowed length is '65536' bytes."),
     ],
 )
 def test_refusals(request_: Shape, message: str) -> None:
