@@ -1,7 +1,7 @@
 """The cluster query language, as `memberOf` constraints use it.
 
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-query-language.html. Grammar: `subject operator argument`, joined by
-`and`/`&&`, `or`/`||`, `not`/`!` and parentheses.
+`and`/`&&`, `or`/`||`, `not`/`!` and parentheses. Regular expressions are RE2's: matched in linear time, whatever callers write.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
+
+import re2  # pyright: ignore[reportMissingTypeStubs]
 
 if TYPE_CHECKING:
     from roadstead.core.placement.model import Candidate
@@ -22,8 +24,12 @@ class InvalidExpression(ValueError):
 _TOKEN = re.compile(r"\s*(?:(?P<symbol>&&|\|\||==|!=|=~|!~|>=|<=|>|<|[()!,\[\]])|(?P<word>[^\s()!,\[\]=<>&|~]+))")
 _ATTRIBUTE = "attribute:"
 _REGEX_OPERATORS = ("=~", "!~", "matches", "not_matches")
+_LONGEST = 2000
+"""Characters of an expression."""
+_DEEPEST = 100
+"""Parentheses and negations around a comparison."""
 _LONGEST_REGEX = 128
-_NESTED_REPETITION = re.compile(r"[+*}?|].*\)\s*[+*{]")
+_REGEX_MEMORY = 1024 * 1024
 
 Test = Callable[["Candidate"], bool]
 
@@ -35,6 +41,8 @@ def matches(expression: str, candidate: Candidate) -> bool:
 
 def parse(expression: str) -> Test:
     """The expression as a test; raises InvalidExpression."""
+    if len(expression) > _LONGEST:
+        raise InvalidExpression(f"an expression has at most {_LONGEST} characters")
     parser = _Parser(_tokens(expression))
     test = parser.either()
     if parser.peek() is not None:
@@ -79,6 +87,7 @@ def _regex_text(text: str) -> str:
 class _Parser:
     tokens: list[str]
     position: int = 0
+    depth: int = 0
 
     def peek(self) -> str | None:
         return self.tokens[self.position] if self.position < len(self.tokens) else None
@@ -110,6 +119,14 @@ class _Parser:
         return parts[0] if len(parts) == 1 else lambda candidate: all(part(candidate) for part in parts)
 
     def single(self) -> Test:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise InvalidExpression("the expression is nested too deeply")
+        test = self.nested()
+        self.depth -= 1
+        return test
+
+    def nested(self) -> Test:
         if self.accept("not", "!"):
             inner = self.single()
             return lambda candidate: not inner(candidate)
@@ -153,14 +170,21 @@ def _subject(name: str, candidate: Candidate) -> str | None:
     raise InvalidExpression(f"unknown subject {name}")
 
 
-def _regex(text: str) -> re.Pattern[str]:
-    # A repeated repetition can take exponential time, and expressions come from callers.
-    if len(text) > _LONGEST_REGEX or _NESTED_REPETITION.search(text):
+class _Regex(Protocol):
+    def fullmatch(self, text: str) -> object: ...
+
+
+def _regex(text: str) -> _Regex:
+    if len(text) > _LONGEST_REGEX:
         raise InvalidExpression(text)
+    options = re2.Options()
+    options.max_mem = _REGEX_MEMORY
+    options.log_errors = False
     try:
-        return re.compile(text)
-    except re.error as error:
+        compiled = re2.compile(text, options)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    except re2.error as error:  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         raise InvalidExpression(text) from error
+    return cast("_Regex", compiled)
 
 
 def _compare(subject: str, operator: str, argument: str) -> Test:

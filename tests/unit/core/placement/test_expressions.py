@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from roadstead.core.placement.expressions import InvalidExpression, matches, parse
@@ -54,9 +56,12 @@ def test_matches(expression: str, result: bool) -> None:
         "attribute:x in 1",
         "a ~~ b",
         "attribute:x =~ [",
-        "attribute:x =~ (a+)+",
+        "attribute:x =~ " + ".{1,999}" * 15,
         "attribute:x =~",
         "attribute:x =~ " + "a" * 129,
+        "(" * 1000 + "attribute:x exists" + ")" * 900,
+        "!" * 1000 + "attribute:x exists",
+        "attribute:x exists" + " or attribute:x exists" * 100,
     ],
 )
 def test_refuses(expression: str) -> None:
@@ -67,3 +72,13 @@ def test_refuses(expression: str) -> None:
 @pytest.mark.parametrize("pattern", ["t2.*", "t[23].(small|large)", "us-east-1[ab]"])
 def test_regexes_that_people_write(pattern: str) -> None:
     parse(f"attribute:x =~ {pattern}")
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+b", "a*" * 60 + "b", "(a|a)*b"])
+def test_no_regex_takes_long(pattern: str) -> None:
+    instance = replace(INSTANCE, attributes={"x": "a" * 128})
+    assert not matches(f"attribute:x =~ {pattern}", instance)
+
+
+def test_nested_as_deeply_as_people_write() -> None:
+    assert matches("(" * 40 + "not not attribute:flag exists" + ")" * 40, INSTANCE)
