@@ -69,6 +69,10 @@ class Runner:
                     delay = backoff.failed()
                     _log.warning("store failed", controller=controller.name, error=str(error), delay=delay)
                     await asyncio.sleep(delay)
+                except Exception:  # noqa: BLE001 - whatever the lease met, the controller must be tried again
+                    delay = backoff.failed()
+                    _log.exception("controller failed", controller=controller.name, delay=delay)
+                    await asyncio.sleep(delay)
 
     async def _lead(self, controller: Controller, lease: Lease, wakeups: Subscription, backoff: Backoff) -> None:
         """Run passes for as long as the lease is ours; raises StaleLease or another StoreError."""

@@ -8,11 +8,11 @@ class StoreError(Exception):
 
 
 class StoreUnavailable(StoreError):
-    """The database can't be reached or is closed; nothing of the transaction is kept."""
+    """The database can't be reached, can't do its work (its disk is full, it takes no writes) or is closed; nothing of the transaction is kept."""
 
 
 class StoreBusy(StoreError):
-    """Another process held SQLite's write lock for longer than the store waits."""
+    """Another process held SQLite's write lock, or others PostgreSQL's connections, for longer than the store waits."""
 
 
 class CommitFailed(StoreError):

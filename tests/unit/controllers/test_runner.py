@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from roadstead.controllers.controller import Controller, Shard
 from roadstead.controllers.runner import Runner
 from roadstead.store import Event, Store
-from roadstead.store.leases import LeaseHolder, StaleLease, leases
+from roadstead.store.leases import Lease, LeaseHolder, StaleLease, leases
 
 DEADLINE = 10.0
 LONG = 3600.0
@@ -57,6 +58,24 @@ async def test_a_failing_pass_is_tried_again(store: Store) -> None:
     passes = Counted(fail_once)
     async with runner(store, passes):
         await passes.reach(2)
+
+
+async def test_a_lease_that_meets_an_unexpected_fault_is_asked_for_again(store: Store) -> None:
+    holder, passes = Unlucky(store, "a"), Counted()
+    async with Runner(store, holder, [Controller("c", ("topic",), LONG, passes)]):
+        await passes.reach(1)
+
+
+class Unlucky(LeaseHolder):
+    """What it asks first, the database answers with an error of its own."""
+
+    lucky = False
+
+    async def acquire(self, name: str, ttl: timedelta) -> Lease | None:
+        if not self.lucky:
+            self.lucky = True
+            raise OperationalError("SELECT 1", {}, ValueError("disk I/O error"))
+        return await super().acquire(name, ttl)
 
 
 async def test_one_server_at_a_time_and_the_next_takes_over_at_once(store: Store) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -277,3 +279,17 @@ async def test_when_the_commit_fails_nobody_is_acknowledged(store: SqliteStore):
     loop.run_in_executor = real  # pyright: ignore
     await store.run(lambda tx: work(tx, "after"))
     assert (called, await count(store)) == (["after"], 1)
+
+
+async def test_a_reader_without_a_file_descriptor_left_says_that_the_store_is_away(store: SqliteStore):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        with pytest.raises(StoreUnavailable):
+            async with store.snapshot():
+                raise AssertionError("there was no descriptor")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert await count(store) == 0

@@ -11,8 +11,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from tests.support.postgres import PostgresServer, running_postgres
 from tests.unit.store.tables import things
 
-from roadstead.store import Event, StoreUnavailable, Transaction, TransactionConflict, open_store
+from roadstead.store import Event, StoreBusy, StoreUnavailable, Transaction, TransactionConflict, open_store
 from roadstead.store.postgres import store as postgres_module
+from roadstead.store.postgres import wakeups as wakeups_module
 from roadstead.store.postgres.store import PostgresStore
 
 pytestmark = pytest.mark.postgres
@@ -220,3 +221,34 @@ async def test_run_gives_up_on_what_is_wrong_at_every_attempt(store: PostgresSto
     for values, name in (({"name": "a"}, "unique"), ({"name": "b", "rank": None}, "null")):
         with pytest.raises(IntegrityError, match=name):
             await store.run(lambda tx, values=values: tx.execute(insert(things).values(**values)))
+
+
+async def test_a_database_that_takes_no_writes_is_away_until_it_does(
+    store: PostgresStore, postgres_server: PostgresServer, database: str, monkeypatch: pytest.MonkeyPatch
+):
+    """As a standby, and as hosted ones whose disk is full."""
+    monkeypatch.setattr(postgres_module, "ATTEMPTS", 2)
+    set_to = f"ALTER DATABASE {database} SET default_transaction_read_only = "
+    await asyncio.to_thread(postgres_server.sql, set_to + "on")
+    await store.engine.dispose()
+    with pytest.raises(StoreUnavailable, match="read-only"):
+        await store.run(lambda tx: tx.execute(insert(things).values(name="a")))
+    await asyncio.to_thread(postgres_server.sql, set_to + "off")
+    await store.engine.dispose()
+    await store.run(lambda tx: tx.execute(insert(things).values(name="a")))
+
+
+async def test_a_crowd_that_gets_no_connection_is_told_and_wake_ups_go_on(
+    postgres_server: PostgresServer, database: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(postgres_module, "_CONNECTIONS", 1)
+    monkeypatch.setattr(wakeups_module, "POLL_SECONDS", 0.05)
+    async with await open_store(postgres_server.url(database)) as store:
+        assert isinstance(store, PostgresStore)
+        store.engine.pool._timeout = 0.2  # pyright: ignore
+        async with store.snapshot(), store.snapshot():
+            with pytest.raises(StoreBusy):
+                async with store.snapshot():
+                    raise AssertionError("there were two connections")
+            await asyncio.sleep(0.5)
+        assert not [task for task in store._exchange._tasks if task.done()]  # pyright: ignore

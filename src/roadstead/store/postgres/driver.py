@@ -8,9 +8,16 @@ from typing import Protocol, cast
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-DATABASE_AWAY: tuple[type[Exception], ...] = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError)
-"""What talking to a database that is away may raise, through the driver or through SQLAlchemy."""
+DATABASE_AWAY: tuple[type[Exception], ...] = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    DBAPIError,
+    PoolTimeoutError,
+)
+"""What talking to a database that is away, or has no connection free, may raise, through the driver or through SQLAlchemy."""
 
 
 class Listener(Protocol):

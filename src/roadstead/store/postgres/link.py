@@ -29,6 +29,8 @@ _UNSTORABLE = {
 """string_data_right_truncation, numeric_value_out_of_range, character_not_in_repertoire."""
 _SHUTDOWN_CLASSES = ("57P", "08")
 """The server goes away, or the connection does."""
+_UNFIT_CLASSES = ("53", "58", "25006", "57014")
+"""The server lacks a disk, memory or files; it takes no writes for now, as a standby; it ended a statement that took too long."""
 
 _NOW = text("SELECT clock_timestamp()")
 _EVENT_ORDER = text("CAST(CAST(pg_current_xact_id() AS text) AS bigint)")
@@ -88,4 +90,6 @@ def translate(error: DBAPIError) -> StoreError | None:
         return UnstorableValue(_UNSTORABLE[state])
     if error.connection_invalidated or (isinstance(state, str) and state.startswith(_SHUTDOWN_CLASSES)):
         return StoreUnavailable("the connection to PostgreSQL was lost")
+    if isinstance(state, str) and state.startswith(_UNFIT_CLASSES):
+        return StoreUnavailable(f"PostgreSQL can't do its work: {error.orig}")
     return None

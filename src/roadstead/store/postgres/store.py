@@ -11,11 +11,12 @@ from typing import TypeVar
 import structlog
 from sqlalchemy import URL, Connection, func, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from roadstead.kernel.clock import Clock
 from roadstead.store.base import Store
-from roadstead.store.errors import CommitFailed, StoreUnavailable, TransactionConflict
+from roadstead.store.errors import CommitFailed, StoreBusy, StoreUnavailable, TransactionConflict
 from roadstead.store.postgres.link import PostgresLink, may_be_race, translate
 from roadstead.store.postgres.wakeups import PostgresWakeups
 from roadstead.store.transaction import Transaction
@@ -161,6 +162,8 @@ class PostgresStore(Store):
             connection = await self.engine.connect()
         except (OSError, DBAPIError) as error:
             raise StoreUnavailable("PostgreSQL does not answer") from error
+        except PoolTimeoutError as error:
+            raise StoreBusy("every connection to PostgreSQL is taken") from error
         try:
             yield connection
         finally:

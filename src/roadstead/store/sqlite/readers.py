@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from types import TracebackType
 
 import structlog
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from roadstead.kernel.clock import Clock
 from roadstead.store.errors import StoreUnavailable
@@ -31,10 +33,13 @@ class Readers:
         self._closed = False
 
     def take(self) -> SqliteLink:
-        """A connection inside of a read transaction; `give_back` ends that. Raises StoreUnavailable once closed."""
+        """A connection inside of a read transaction; `give_back` ends that. Raises StoreUnavailable."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
-        link = self._idle.pop() if self._idle else self._open()
+        try:
+            link = self._idle.pop() if self._idle else self._open()
+        except (sqlite3.Error, DBAPIError) as error:
+            raise StoreUnavailable("the database can't be opened") from error
         try:
             link.raw.execute("BEGIN")
         except BaseException:
