@@ -73,6 +73,21 @@ async def test_a_client_token_registers_once(cloud: Cloud) -> None:
     assert first["containerInstance"]["containerInstanceArn"] == second["containerInstance"]["containerInstanceArn"]
 
 
+async def test_resources_that_nobody_knows_are_no_capacity(cloud: Cloud) -> None:
+    user = cloud.caller()
+    await user.call("ecs:CreateCluster")
+    odd = [{"type": "INTEGER", "integerValue": 1}, {"type": "STRINGSET", "stringSetValue": ["9" * 5000]}]
+    answer = await user.call("ecs:RegisterContainerInstance", totalResources=odd)
+    assert remaining(answer["containerInstance"]) == {"CPU": 0, "MEMORY": 0, "PORTS": [], "PORTS_UDP": []}
+
+
+@pytest.mark.parametrize("member", ["placementConstraints", "placementStrategy"])
+async def test_what_places_a_task_has_a_type(cloud: Cloud, member: str) -> None:
+    user, _ = await prepared(cloud)
+    with pytest.raises(InvalidParameterException, match="must have a type"):
+        await user.call("ecs:RunTask", taskDefinition="web", **{member: [{}]})
+
+
 async def test_the_pool_learns_its_runtime(cloud: Cloud) -> None:
     response = await cloud.host.call("ecs:RegisterContainerInstance", cluster="fargate")
     names = {each["name"]: each.get("value") for each in response["containerInstance"]["attributes"]}

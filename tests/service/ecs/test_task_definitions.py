@@ -61,6 +61,8 @@ async def test_families(cloud: Cloud) -> None:
         ("DescribeTaskDefinition", "web", "Unable to describe task definition."),
         ("DescribeTaskDefinition", "web:1", "Unable to describe task definition."),
         ("DescribeTaskDefinition", "web:x", "Invalid revision number. Number: x"),
+        ("DescribeTaskDefinition", f"web:{2**31}", f"Invalid revision number. Number: {2**31}"),
+        ("DescribeTaskDefinition", "web:" + "9" * 5000, "Invalid revision number. Number: " + "9" * 5000),
         ("DeregisterTaskDefinition", "web", "Revision is missing."),
         ("DeregisterTaskDefinition", "web:1", "Unable to describe task definition."),
     ],

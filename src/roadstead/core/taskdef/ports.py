@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from roadstead.core.taskdef.errors import InvalidTaskDefinition, InvalidTaskParameter
 from roadstead.core.taskdef.shapes import AWSVPC, HOST, NONE, Shape
 
 _HIGHEST = 65535
+_RANGE = re.compile(r"([0-9]{1,5})-([0-9]{1,5})")
 
 
 def check_ports(container: Shape, mode: str) -> None:
@@ -62,9 +64,8 @@ def _check_mapping(mapping: Shape, mode: str) -> None:
 
 
 def _check_range(text: str) -> None:
-    first, dash, last = text.partition("-")
-    valid = bool(dash) and first.isdecimal() and last.isdecimal() and 1 <= int(first) < int(last) <= _HIGHEST
-    if not valid:
+    found = _RANGE.fullmatch(text)
+    if found is None or not 1 <= int(found[1]) < int(found[2]) <= _HIGHEST:
         raise InvalidTaskDefinition(f"Invalid container port range: {text}.")
 
 

@@ -22,8 +22,10 @@ FARGATE_SIZES: dict[int, tuple[int, ...]] = {
 }
 """CPU units to the MiB that go with them."""
 
-_CPU = re.compile(r"(\d+|\d*\.\d+)\s*(vcpus?)?", re.IGNORECASE)
-_MEMORY = re.compile(r"(\d+|\d*\.\d+)\s*(gi?b|mi?b)?", re.IGNORECASE)
+_NUMBER = r"(\d{1,6}|\d{0,6}\.\d{1,6})"
+"""With its unit always less than what 32 bits hold."""
+_CPU = re.compile(_NUMBER + r"\s*(vcpus?)?", re.IGNORECASE)
+_MEMORY = re.compile(_NUMBER + r"\s*(gi?b|mi?b)?", re.IGNORECASE)
 
 
 def parse_cpu(text: str) -> int:

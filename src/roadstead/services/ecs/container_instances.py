@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 Shape = dict[str, Any]
 ZONE = "ecs.availability-zone"
+_PORT = re.compile(r"[0-9]{1,5}")
 _INSTANCE_ID = re.compile(r'"instanceId"\s*:\s*"(m?i-[0-9a-f]{8,32})"')
 
 
@@ -240,10 +241,10 @@ def _resources(given: Iterable[Shape]) -> tuple[dict[str, int], Ports]:
     sets: dict[str, tuple[int, ...]] = {}
     for resource in given:
         if resource.get("type") == "INTEGER":
-            numbers[resource["name"]] = int(resource.get("integerValue") or 0)
+            numbers[resource.get("name") or ""] = int(resource.get("integerValue") or 0)
         elif resource.get("type") == "STRINGSET":
-            sets[resource["name"]] = tuple(
-                int(each) for each in resource.get("stringSetValue") or () if each.isdecimal()
+            sets[resource.get("name") or ""] = tuple(
+                int(each) for each in resource.get("stringSetValue") or () if _PORT.fullmatch(each)
             )
     return numbers, Ports(tcp=sets.get("PORTS", ()), udp=sets.get("PORTS_UDP", ()))
 

@@ -11,6 +11,7 @@ from roadstead.services.operation import Context
 
 DEFAULT_CLUSTER = "default"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_REVISION = re.compile(r"0{0,9}[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def task_definition(ctx: Context, reference: str) -> tuple[str, int | None]:
         raise ClientException("Unable to describe task definition.")
     if not colon:
         return family, None
-    if not revision.isdecimal() or int(revision) < 1:
+    if not _REVISION.fullmatch(revision):
         raise ClientException(f"Invalid revision number. Number: {revision}")
     return family, int(revision)
 

@@ -204,6 +204,8 @@ def _placement(
             f"At most {MAX_CONSTRAINTS} placement constraints and {MAX_STRATEGIES} placement strategies are allowed."
         )
     every: list[Shape] = [*given, *(definition.definition.get("placementConstraints") or ())]
+    if not all(each.get("type") for each in (*every, *strategies)):
+        raise InvalidParameterException("Placement constraints and placement strategies must have a type.")
     constraints = tuple(Constraint(each["type"], each.get("expression") or "") for each in every)
     for constraint in constraints:
         try:

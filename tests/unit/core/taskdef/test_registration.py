@@ -157,6 +157,10 @@ AWSLOGS = {"logDriver": "awslogs", "options": {"awslogs-group": "g", "awslogs-re
             ec2({**APP, "portMappings": [{"containerPort": 80, "containerPortRange": "1-2"}]}),
             "cannot specify both single port and port range",
         ),
+        *(
+            (ec2({**APP, "portMappings": [{"containerPortRange": text}]}), "Invalid container port range: ")
+            for text in ("1", "2-1", "1-65536", "1-" + "9" * 5000)
+        ),
         ({**FARGATE, "networkMode": "bridge"}, "Fargate only supports network mode ‘awsvpc’."),
         ({**FARGATE, "cpu": None}, "Fargate requires that 'cpu' be defined at the task level."),
         (
@@ -278,7 +282,7 @@ def test_memory(text: str, mib: int) -> None:
     assert parse_memory(text) == mib
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "0", "1 GB GB", "0.3", "nan"])
+@pytest.mark.parametrize("text", ["", "x", "-1", "0", "1 GB GB", "0.3", "nan", "9" * 400])
 def test_unreadable_sizes(text: str) -> None:
     with pytest.raises(InvalidTaskParameter):
         parse_cpu(text)
