@@ -137,6 +137,15 @@ async def test_why_no_instance_takes_a_task(cloud: Cloud) -> None:
     assert away["failures"] == [{"arn": arn, "reason": "AGENT"}]
 
 
+@pytest.mark.parametrize("override", [{"memory": -512}, {"memoryReservation": -512}, {"cpu": -256}])
+async def test_no_override_gives_an_instance_more_than_it_has(cloud: Cloud, override: dict[str, int]) -> None:
+    user, arn = await prepared(cloud)
+    overrides = {"containerOverrides": [{"name": "app", **override}]}
+    with pytest.raises(ClientException, match=r"Invalid '.*' setting for container 'app'"):
+        await user.call("ecs:RunTask", taskDefinition="web", overrides=overrides)
+    assert remaining(await describe(user, arn))["MEMORY"] == 1024
+
+
 async def test_deregistering(cloud: Cloud) -> None:
     user, arn = await prepared(cloud)
     task = (await user.call("ecs:RunTask", taskDefinition="web"))["tasks"][0]

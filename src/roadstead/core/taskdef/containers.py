@@ -64,17 +64,26 @@ def check_resources(containers: Sequence[Shape], task_cpu: int | None, task_memo
         )
 
 
+def check_least(container: Shape) -> None:
+    """Raise for less memory or CPU than a container can have."""
+    name = container["name"]
+    for kind in ("memory", "memoryReservation"):
+        value = container.get(kind)
+        if value is not None and value < MIN_MEMORY:
+            raise InvalidTaskDefinition(
+                f"Invalid '{kind}' setting for container '{name}'. The minimum value is {MIN_MEMORY} MiB."
+            )
+    if (container.get("cpu") or 0) < 0:
+        raise InvalidTaskDefinition(f"Invalid 'cpu' setting for container '{name}'.")
+
+
 def _check_memory(container: Shape, task_memory: int | None) -> None:
     name, memory, reserved = container["name"], container.get("memory"), container.get("memoryReservation")
     if memory is None and reserved is None and task_memory is None:
         raise InvalidTaskDefinition(
             f"Invalid setting for container '{name}'. At least one of 'memory' or 'memoryReservation' must be specified."
         )
-    for kind, value in (("memory", memory), ("memoryReservation", reserved)):
-        if value is not None and value < MIN_MEMORY:
-            raise InvalidTaskDefinition(
-                f"Invalid '{kind}' setting for container '{name}'. The minimum value is {MIN_MEMORY} MiB."
-            )
+    check_least(container)
     if memory is not None and reserved is not None and reserved > memory:
         raise InvalidTaskDefinition(
             f"Invalid setting for container '{name}'. 'memory' must be greater than or equal to 'memoryReservation'."

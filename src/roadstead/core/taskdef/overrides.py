@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from roadstead.core.taskdef.containers import check_environment
+from roadstead.core.taskdef.containers import check_environment, check_least
 from roadstead.core.taskdef.errors import InvalidTaskDefinition, InvalidTaskParameter
 from roadstead.core.taskdef.shapes import Shape, containers
 from roadstead.core.taskdef.sizes import parse_cpu, parse_memory
@@ -34,6 +34,7 @@ def apply(definition: Shape, overrides: Shape) -> Shape:
         if name not in known:
             raise InvalidTaskParameter(f"Override for container named {name} is not a container in the TaskDefinition.")
         check_environment(override.get("environment") or ())
+        check_least(override)
         by_name[name] = override
     changed = {**definition, **{member: overrides[member] for member in _TASK_MEMBERS if overrides.get(member)}}
     if overrides.get("cpu"):

@@ -111,6 +111,7 @@ AWSLOGS = {"logDriver": "awslogs", "options": {"awslogs-group": "g", "awslogs-re
             ec2({**APP, "cpu": 300}, cpu="256"),
             "The sum of all container 'cpu' values cannot be greater than the value of the task 'cpu'.",
         ),
+        (ec2({**APP, "cpu": -1}), "Invalid 'cpu' setting for container 'app'."),
         (ec2({**APP, "mountPoints": [{"sourceVolume": "v"}]}), "Unknown volume 'v'."),
         (ec2({**APP, "links": ["x"]}), "Invalid link 'x' for container 'app'."),
         (
