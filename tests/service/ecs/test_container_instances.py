@@ -73,6 +73,16 @@ async def test_a_client_token_registers_once(cloud: Cloud) -> None:
     assert first["containerInstance"]["containerInstanceArn"] == second["containerInstance"]["containerInstanceArn"]
 
 
+async def test_a_client_token_of_an_instance_that_is_gone_registers_another(cloud: Cloud) -> None:
+    user = cloud.caller()
+    await user.call("ecs:CreateCluster")
+    first = (await user.call("ecs:RegisterContainerInstance", clientToken="t"))["containerInstance"]
+    await user.call("ecs:DeregisterContainerInstance", containerInstance=first["containerInstanceArn"])
+    second = (await user.call("ecs:RegisterContainerInstance", clientToken="t"))["containerInstance"]
+    assert second["status"] == "ACTIVE"
+    assert second["containerInstanceArn"] != first["containerInstanceArn"]
+
+
 async def test_resources_that_nobody_knows_are_no_capacity(cloud: Cloud) -> None:
     user = cloud.caller()
     await user.call("ecs:CreateCluster")
@@ -151,7 +161,9 @@ async def test_deregistering(cloud: Cloud) -> None:
     task = (await user.call("ecs:RunTask", taskDefinition="web"))["tasks"][0]
     with pytest.raises(InvalidParameterException, match="Found running tasks on the instance"):
         await user.call("ecs:DeregisterContainerInstance", containerInstance=arn)
+    before = (await describe(user, arn))["version"]
     gone = await user.call("ecs:DeregisterContainerInstance", containerInstance=arn, force=True)
+    assert gone["containerInstance"]["version"] == before + 2  # the task gave back what it had, the instance went
     assert gone["containerInstance"]["status"] == "INACTIVE"
     assert (await user.call("ecs:ListContainerInstances"))["containerInstanceArns"] == []
     ended = (await user.call("ecs:DescribeTasks", tasks=[task["taskArn"]]))["tasks"][0]

@@ -102,7 +102,7 @@ async def deregister_container_instance(ctx: Context, request: DeregisterContain
         agent_connected=False,
         agent_server=None,
         agent_seen_at=ctx.clock.now(),
-        version=row.version + 1,
+        version=current.version + 1,
     )
     await instance_rows.save(ctx.tx, gone)
     instance_rows.announce(ctx.tx, gone)
@@ -178,7 +178,8 @@ async def _known(
         stored = await stored_response(
             ctx.tx, token, cluster.name, mismatch=lambda: ClientException("Client token was used for another cluster.")
         )
-        return await instance_rows.by_arn(ctx.tx, str(stored["arn"])) if stored else None
+        row = await instance_rows.by_arn(ctx.tx, str(stored["arn"])) if stored else None
+        return row if row is not None and row.status != instance_rows.INACTIVE else None
     return None
 
 
