@@ -209,7 +209,14 @@ class S3BlobStore:
         if len(session.pieces) == 1:
             return session.pieces[0]
         location = f"{session.upload}/{hex_id(16)}"
-        if not await self._put(location, Feed(self._read(session), PART, None)):
+        feed = Feed(self._read(session), PART, None)
+        there = await self._put(location, feed)
+        try:
+            feed.check()
+        except Exception:
+            await self._forget([location])  # what came before a piece could not be read on is not the whole
+            raise
+        if not there:
             with _translated(location):
                 await obstore.put_async(self._bucket, location, b"", use_multipart=False)
         return location
