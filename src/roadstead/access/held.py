@@ -129,7 +129,7 @@ async def policy_texts(tx: Transaction, account: str, kind: str, name: str) -> l
         inline.account == account, inline.entity_kind == kind, inline.entity_name == name
     )
     found = [
-        PolicyText(str(row.document), PolicySource(str(row.policy_name), PolicyKind.IDENTITY, Origin(kind)))
+        PolicyText(str(row.document), PolicySource(str(row.policy_name), PolicyKind.IDENTITY, Origin(kind), name))
         for row in (await tx.execute(stmt)).all()
     ]
     stmt = select(attached.policy_arn).where(

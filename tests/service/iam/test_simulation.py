@@ -88,6 +88,23 @@ def test_a_principal_has_what_it_and_its_groups_hold(admin: Account):
     assert left_out["EvaluationResults"][0]["EvalDecision"] == "implicitDeny"
 
 
+def test_policies_of_one_name_in_several_groups_are_told_apart(admin: Account):
+    texts = {"a": policy(allow("ecs:*"), allow("s3:*")), "b": policy(allow("ec2:*"))}
+    admin.iam.create_user(UserName="ann")
+    for group, text in texts.items():
+        admin.iam.create_group(GroupName=group)
+        admin.iam.add_user_to_group(GroupName=group, UserName="ann")
+        admin.iam.put_group_policy(GroupName=group, PolicyName="access", PolicyDocument=text)
+    arn = admin.iam.get_user(UserName="ann")["User"]["Arn"]
+    asked = ["s3:ListBucket", "ec2:RunInstances"]
+    found = admin.iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=asked)["EvaluationResults"]
+    starts = [each["MatchedStatements"][0]["StartPosition"]["Line"] for each in found]
+    second, only = (
+        max(number for number, line in enumerate(texts[group].splitlines(), 1) if line == "  {") for group in "ab"
+    )
+    assert starts == [second, only]
+
+
 def test_what_makes_no_sense_is_refused(admin: Account):
     ask = admin.iam.simulate_custom_policy
     text = policy(allow("*"))

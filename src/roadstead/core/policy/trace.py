@@ -35,11 +35,12 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PolicySource:
-    """Which policy it is; `name` is the inline policy's name or the managed one's ARN."""
+    """Which policy it is; `name` is the inline policy's name or the managed one's ARN, `holder` the user, group or role of an inline one."""
 
     name: str = ""
     kind: PolicyKind = PolicyKind.IDENTITY
     origin: Origin = Origin.NONE
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
