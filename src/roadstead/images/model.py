@@ -74,6 +74,8 @@ class Manifest:
     config: Descriptor | None
     blobs: tuple[Descriptor, ...]
     """Config and layers, each once, without those that are elsewhere."""
+    layers: tuple[Descriptor, ...]
+    """The layers in their order; one that changes nothing is often there several times."""
     children: tuple[Descriptor, ...]
     """The manifests of an index, each once."""
     subject: Descriptor | None
@@ -119,6 +121,7 @@ def read_manifest(content: bytes, media_type: str, what: str, digest: str | None
         digest=found,
         config=document.config,
         blobs=tuple({d.digest: d for d in named if not d.is_elsewhere}.values()),
+        layers=tuple(document.layers),
         children=tuple({d.digest: d for d in children}.values()),
         subject=document.subject,
         artifact_type=document.artifact_type or (document.config.media_type if document.config else None),

@@ -119,6 +119,23 @@ async def test_the_archive_that_docker_load_reads(packed: Packed, tmp_path: Path
             assert "sha256:" + hashlib.sha256(content).hexdigest() == diff_id
 
 
+async def test_docker_load_reads_an_image_with_a_layer_twice(tmp_path: Path) -> None:
+    """As images have whose Dockerfile changes nothing in several steps."""
+    docker_save(tmp_path / "saved.tar", links=True)
+    with open_files(tmp_path / "saved.tar") as files:
+        source = await archive_source(files)
+        await to_tar(source, tmp_path / "a.tar", docker=True)
+        manifest = await source.manifest(source.images()[0].root)
+    layers = [each["digest"] for each in json.loads(manifest.content)["layers"]]
+    assert len(layers) > len(set(layers))
+    with tarfile.open(tmp_path / "a.tar") as tar:
+        (saved,) = json.load(tar.extractfile("manifest.json") or io.BytesIO())
+    assert saved["Layers"] == [blob_path(layer) for layer in layers]
+    with open_files(tmp_path / "a.tar") as files:
+        (again, _) = DockerSource(files).images()
+    assert again.root.digest == manifest.digest
+
+
 def docker_save(
     path: Path, *, break_config: bool = False, links: bool = False, compressed: bool = False
 ) -> tuple[str, list[str]]:

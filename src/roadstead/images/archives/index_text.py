@@ -43,6 +43,6 @@ def docker_text(images: Sequence[tuple[Manifest, Sequence[str]]]) -> bytes:
     for manifest, names in images:
         if manifest.config is None or manifest.is_index:
             raise ImageError(f"{', '.join(names) or manifest.digest} is no image of one platform, as docker load needs")
-        layers = [blob_path(blob.digest) for blob in manifest.blobs if blob.digest != manifest.config.digest]
+        layers = [blob_path(layer.digest) for layer in manifest.layers]
         saved.append({"Config": blob_path(manifest.config.digest), "RepoTags": list(names), "Layers": layers})
     return json.dumps(saved).encode()
