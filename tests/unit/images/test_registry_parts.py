@@ -112,3 +112,14 @@ def test_the_journal_remembers_and_forgets(tmp_path: Path) -> None:
     assert journal.find("h", "r", "d") is None
     (tmp_path / "state" / "uploads.json").write_text("{")
     assert journal.find("h", "r", "d") is None
+
+
+@pytest.mark.parametrize("place", ["file/state/uploads.json", "locked/uploads.json", "held/uploads.json"])
+def test_a_journal_that_can_not_be_kept_is_none(place: str, tmp_path: Path) -> None:
+    """As in a container whose home is not there, or on a disk that is full."""
+    (tmp_path / "file").touch()
+    (tmp_path / "locked" / "uploads.lock").mkdir(parents=True)
+    (tmp_path / "held" / "uploads.json").mkdir(parents=True)
+    journal = Journal(tmp_path / place)
+    journal.keep("h", "r", "d", "/v2/r/blobs/uploads/1")
+    assert journal.find("h", "r", "d") is None

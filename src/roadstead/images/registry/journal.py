@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -31,7 +31,7 @@ class Journal:
 
     def keep(self, registry: str, repository: str, digest: str, location: str | None) -> None:
         """Remember an upload, or forget it (None). A journal that can't be written is none: then nothing can be gone on with."""
-        with self._changing() as entries:
+        with suppress(OSError), self._changing() as entries:
             key = f"{registry} {repository} {digest}"
             entries.pop(key, None)
             if location is not None:
@@ -55,5 +55,5 @@ class Journal:
 def _read(path: Path) -> dict[str, str]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
-    except (FileNotFoundError, msgspec.DecodeError):  # one that is damaged costs what was uploaded, no more
+    except (OSError, msgspec.DecodeError):  # one that is damaged, or out of reach, costs what was uploaded, no more
         return {}
