@@ -118,3 +118,15 @@ async def test_texts_in_a_path_and_its_query(web: Harness, path: str) -> None:
 async def test_texts_of_a_public_path(web: Harness) -> None:
     for path in ("/v2/%00/web/tags/list", "/v2/_logos/a%00b/web", "/v2/aliasof/web/tags/list?last=%00"):
         assert 400 <= (await web.http("GET", path, host="public.ecr.aws", token=None)).status < 500
+
+
+@pytest.mark.parametrize("member", [b'"x": "\xff"', b'"\xff": 1', b'"x": "\xed\xa0\x80"'])
+async def test_bytes_that_are_no_text(web: Harness, member: bytes) -> None:
+    """BatchGetImage has to give out every manifest as a text."""
+    image = _image({})
+    broken, headers = image[:-1] + b", " + member + b"}", {"Content-Type": OCI_MANIFEST}
+    answer = await web.http("PUT", "/v2/web/manifests/v1", broken, headers)
+    assert (answer.status, answer.error) == (400, "MANIFEST_INVALID")
+    assert (await web.push_manifest("web", "v1", image[:-1] + ', "x": "\u00e9"}'.encode())).status == 201
+    (found,) = (await web.api("BatchGetImage", {"repositoryName": "web", "imageIds": [{"imageTag": "v1"}]}))["images"]
+    assert found["imageManifest"].endswith('"\u00e9"}')

@@ -97,6 +97,7 @@ def read_manifest(content: bytes, media_type: str | None) -> Manifest:
     if len(content) > MAX_MANIFEST_BYTES:
         raise InvalidManifest(f"Member must have length less than or equal to {MAX_MANIFEST_BYTES}")
     try:
+        content.decode()  # the decoder looks only at members that it knows
         document = _decoder.decode(content)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise InvalidManifest("Invalid JSON syntax") from error
