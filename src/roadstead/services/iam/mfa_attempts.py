@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Hashable
+from contextlib import suppress
 
 from roadstead.kernel.clock import Clock
 
@@ -23,12 +24,19 @@ class Attempts:
         """Whether no code of the device counts for now, be it right or wrong."""
         return len(self._recent(device)) >= ALLOWED
 
-    def failed(self, device: Hashable) -> None:
-        """Note a wrong code."""
-        self._recent(device).append(self._clock.monotonic())
+    def failed(self, device: Hashable) -> float:
+        """Note a wrong code; returns the time of it, for `held`."""
+        now = self._clock.monotonic()
+        self._recent(device).append(now)
         self._failed.move_to_end(device)
         if len(self._failed) > _REMEMBERED:
             self._failed.popitem(last=False)
+        return now
+
+    def held(self, device: Hashable, noted: float) -> None:
+        """The code that was noted as wrong then is right."""
+        with suppress(ValueError):  # so long ago that it is forgotten
+            self._recent(device).remove(noted)
 
     def _recent(self, device: Hashable) -> deque[float]:
         found = self._failed.setdefault(device, deque())

@@ -33,6 +33,9 @@ class MfaCodes:
         device = (account, serial)
         if self._attempts.exhausted(device):
             return False
+        noted = self._attempts.failed(
+            device
+        )  # wrong until it has held: many at once are no more tries than one after the other
         held = await self._store.run(
             lambda tx: use_mfa_code(
                 tx,
@@ -44,6 +47,6 @@ class MfaCodes:
                 now=self._clock.now(),
             )
         )
-        if not held:
-            self._attempts.failed(device)
+        if held:
+            self._attempts.held(device, noted)
         return held
