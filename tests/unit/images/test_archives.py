@@ -336,6 +336,31 @@ async def test_a_digest_that_is_a_path_is_refused(digest: str, message: str, pac
         LayoutSource(files)
 
 
+@pytest.mark.parametrize(
+    ("layer_path", "message"),
+    [
+        ("../secret.tar.gz", "leads out of it"),
+        ("{outside}/secret.tar.gz", "leads out of it"),
+        ("link/secret.tar.gz", "leads out of it"),
+        ("a\0b", "leads out of it"),
+        ("missing/layer.tar", "has no missing/layer.tar"),
+    ],
+)
+async def test_an_unpacked_archive_holds_nothing_but_its_own_files(
+    layer_path: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "secret.tar.gz").write_bytes(gzip.compress(b"of somebody else"))
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    (saved / "link").symlink_to(tmp_path)
+    config = {"architecture": "amd64", "os": "linux", "rootfs": {"diff_ids": ["sha256:" + "0" * 64]}}
+    (saved / "config.json").write_text(json.dumps(config))
+    document = [{"Config": "config.json", "RepoTags": None, "Layers": [layer_path.format(outside=tmp_path)]}]
+    (saved / "manifest.json").write_text(json.dumps(document))
+    with open_files(saved) as files, pytest.raises(BadArchive, match=message):
+        await archive_source(files)
+
+
 async def test_manifests_of_brackets_and_indexes_that_nest_are_refused(packed: Packed, tmp_path: Path) -> None:
     brackets = put(packed, {})
     content = b"[" * (4 << 20)

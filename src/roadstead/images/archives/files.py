@@ -43,7 +43,7 @@ class Files(Protocol):
 
 
 class Directory:
-    """The files of a directory. What a symbolic link leads to is none of them."""
+    """The files of a directory. What a symbolic link leads to is none of them, and no name leads out of it."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -51,17 +51,26 @@ class Directory:
 
     def size(self, name: str) -> int | None:
         """The bytes of a regular file."""
+        path = self._path(name)
         try:
-            found = (self._root / name).lstat()
+            found = path.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return None
         if not stat.S_ISREG(found.st_mode):
-            raise BadArchive(f"{self._root / name} is no regular file")
+            raise BadArchive(f"{path} is no regular file")
         return found.st_size
 
     def open(self, name: str) -> tuple[BinaryIO, int]:
         """The file itself."""
-        return (self._root / name).open("rb"), 0
+        if self.size(name) is None:
+            raise BadArchive(f"{self.label} has no {name}")
+        return self._path(name).open("rb"), 0
+
+    def _path(self, name: str) -> Path:
+        path = self._root / name
+        if "\0" in name or not path.parent.resolve().is_relative_to(self._root.resolve()):
+            raise BadArchive(f"{self.label} names {name!r}, which leads out of it")
+        return path
 
 
 class TarFiles:
