@@ -6,11 +6,13 @@ import asyncio
 import os
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 from tests.service.registry.harness import Harness, digest_of, image_manifest
 
 from roadstead.core.registry.collection import DEFAULT_GRACE
 from roadstead.services.ecr.api import collect_garbage, expire_uploads
+from roadstead.services.ecr.errors import LayerAlreadyExistsException
 from roadstead.services.ecr.tables import contents, garbage
 
 
@@ -66,6 +68,25 @@ async def test_a_blob_that_a_push_was_told_of_stays_until_its_manifest_comes(reg
     assert (await registry.push_manifest("web", "latest", image_manifest(config, [layer]))).status == 201
     registry.clock.offset = DEFAULT_GRACE * 9
     assert (await collect(registry)).links == 0
+
+
+async def test_a_layer_that_an_upload_was_told_of_stays_until_its_manifest_comes(registry: Harness) -> None:
+    await registry.create_repository("web")
+    config, layer = b"{}", os.urandom(1000)
+    await registry.push_blob("web", layer)
+    registry.clock.offset = DEFAULT_GRACE * 2
+    await registry.push_blob("web", config)
+    upload = {
+        "repositoryName": "web",
+        "uploadId": (await registry.api("InitiateLayerUpload", {"repositoryName": "web"}))["uploadId"],
+    }
+    part = {"partFirstByte": 0, "partLastByte": len(layer) - 1, "layerPartBlob": layer}
+    await registry.api("UploadLayerPart", {**upload, **part})
+    with pytest.raises(LayerAlreadyExistsException):
+        await registry.api("CompleteLayerUpload", {**upload, "layerDigests": [digest_of(layer)]})
+    assert (await collect(registry)).links == 0
+    image = {"repositoryName": "web", "imageManifest": image_manifest(config, [layer]).decode()}
+    assert await registry.api("PutImage", image)
 
 
 async def test_an_upload_that_goes_on_holds_what_was_there_when_it_began(registry: Harness) -> None:

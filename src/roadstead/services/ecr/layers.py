@@ -7,6 +7,7 @@ place, because a transaction waits for nothing but the database.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from roadstead.access.sealing import Sealer
@@ -190,12 +191,13 @@ async def complete_layer_upload(ctx: Context, request: CompleteLayerUploadReques
     digest = request["layerDigests"][0]
     if not is_digest(digest):
         raise InvalidParameterException.at("layerDigests", "must be a sha256 or sha512 digest")
-    if await blob_size(ctx.tx, key, digest) is not None:
-        raise LayerAlreadyExistsException.of(key, digest)
+    storage = ctx.component(RegistryStorage)
+    present = await find_blob(ctx.tx, key, digest)
+    if present is not None:
+        return Afterwards(partial(_already_there, storage, key, request["uploadId"], {digest: present}))
     upload, blob_upload = await _upload(ctx, key, request["uploadId"])
     if (await parts_of(ctx.tx, upload)).too_small:
         raise LayerPartTooSmallException.of(key, upload)
-    storage = ctx.component(RegistryStorage)
 
     async def seal() -> Response:
         try:
@@ -211,6 +213,16 @@ async def complete_layer_upload(ctx: Context, request: CompleteLayerUploadReques
         return {"registryId": key.account, "repositoryName": key.name, "uploadId": upload, "layerDigest": digest}
 
     return Afterwards(seal)
+
+
+async def _already_there(
+    storage: RegistryStorage, key: RepositoryKey, upload: str, present: Mapping[str, Blob]
+) -> Response:
+    """Tell that the layer exists, once it is noted that somebody was told so."""
+    gone = await keep_for_push(storage, key, present, storage.store.clock.now())
+    if gone:
+        raise UploadNotFoundException.of(key, upload)  # push it again
+    raise LayerAlreadyExistsException.of(key, next(iter(present)))
 
 
 async def _publish(
