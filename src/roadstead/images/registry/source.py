@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from urllib.parse import quote
 
 import aiohttp
@@ -14,7 +15,7 @@ from roadstead.images.ends import Named
 from roadstead.images.errors import BadArchive, NotThere, RegistryFailed
 from roadstead.images.model import Descriptor, Manifest, check_descriptor, decode, read_manifest
 from roadstead.images.references import Reference
-from roadstead.images.registry.connection import ATTEMPTS, Broken, Connection
+from roadstead.images.registry.connection import ATTEMPTS, Broken, Connection, wait
 
 _CHUNK = 1 << 20
 _ACCEPT = ", ".join(sorted(INDEX_TYPES) + sorted(IMAGE_TYPES))
@@ -69,9 +70,9 @@ class RegistrySource:
             if path is None:
                 return found
             what = f"the tags of {self.repository}"
-            async with self._connection.request("GET", path, self.scope, expect=_OK, what=what) as response:
-                page = decode(await _body(response, what), _Tags, f"{self._connection.name}: {what}")
-                path = _next(response)
+            content, response = await self._document(path, what)
+            page = decode(content, _Tags, f"{self._connection.name}: {what}")
+            path = _next(response)
             found += [tag for tag in page.tags or [] if is_tag(tag)]
         raise RegistryFailed(f"{self.label} lists tags without end")
 
@@ -107,12 +108,11 @@ class RegistrySource:
         for _ in range(_MAX_PAGES):
             if path is None:
                 return found
-            expect = frozenset({200, 404})
-            async with self._connection.request("GET", path, self.scope, expect=expect, what=what) as response:
-                if response.status == 404:
-                    return await self._tagged_referrers(digest)
-                document = decode(await _body(response, what), _Referrers, f"{self._connection.name}: {what}")
-                path = _next(response)
+            content, response = await self._document(path, what, expect=frozenset({200, 404}))
+            if response.status == 404:
+                return await self._tagged_referrers(digest)
+            document = decode(content, _Referrers, f"{self._connection.name}: {what}")
+            path = _next(response)
             for descriptor in document.manifests:
                 check_descriptor(descriptor, what)
                 found.append(descriptor)
@@ -128,15 +128,29 @@ class RegistrySource:
 
     async def _manifest(self, target: str, media_type: str, what: str, digest: str | None) -> Manifest:
         path = f"/v2/{self.repository}/manifests/{quote(target, safe=':')}"
-        accept = {"Accept": _ACCEPT}
-        async with self._connection.request("GET", path, self.scope, headers=accept, expect=_OK, what=what) as response:
-            content = await _body(response, what)
-            given = response.headers.get("Content-Type", "").partition(";")[0].strip()
-            told = response.headers.get("Docker-Content-Digest", "")
+        content, response = await self._document(path, what, headers={"Accept": _ACCEPT})
+        given = response.headers.get("Content-Type", "").partition(";")[0].strip()
+        told = response.headers.get("Docker-Content-Digest", "")
         if digest is None and is_digest(told):
             digest = told
         kind = media_type or (given if given in INDEX_TYPES | IMAGE_TYPES else "")
         return read_manifest(content, kind, f"{self._connection.name}/{what}", digest)
+
+    async def _document(
+        self, path: str, what: str, *, headers: Mapping[str, str] | None = None, expect: frozenset[int] = _OK
+    ) -> tuple[bytes, aiohttp.ClientResponse]:
+        """A document of at most the size of a manifest, with its answer; asked for again where the connection broke in it."""
+        for attempt in range(ATTEMPTS):
+            try:
+                async with self._connection.request(
+                    "GET", path, self.scope, headers=headers, expect=expect, what=what
+                ) as response:
+                    return await _body(response, what), response
+            except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+                if attempt + 1 == ATTEMPTS:
+                    raise Broken(f"{self._connection.name}: {what}: the answer breaks off: {error}") from error
+                await asyncio.sleep(wait(attempt))
+        raise AssertionError("the last attempt returns or raises")
 
     async def _part(self, descriptor: Descriptor, start: int) -> AsyncGenerator[bytes]:
         headers = {"Range": f"bytes={start}-"} if start else {}
