@@ -1,6 +1,7 @@
 """Parameters and results as an event may show them: in CloudTrail's case, without secrets and without content.
 
 What is secret is said by the model (its `sensitive` trait) and by names (`audit.secrets`); each shape becomes a function once.
+Parameters are told before they are held against the model, so lists and maps may have nulls in them.
 """
 
 from __future__ import annotations
@@ -89,17 +90,17 @@ class Redaction(ShapeCompiler[Redact]):
         member = self.compile(shape.member)
         if member is show:
             return show
-        return lambda value, hidden: [member(each, hidden) for each in value]
+        return lambda value, hidden: [None if each is None else member(each, hidden) for each in value]
 
     def map(self, shape: MapShape) -> Redact:
         member = self.compile(shape.value)
         scalar = not isinstance(shape.value, StructureShape | ListShape | MapShape)
 
+        def redact_entry(name: str, each: object, hidden: list[str]) -> object:
+            return hide(each, hidden) if scalar and is_secret(name) else member(each, hidden)
+
         def redact(value: Mapping[str, Any], hidden: list[str]) -> object:
-            return {
-                name: hide(each, hidden) if scalar and is_secret(name) else member(each, hidden)
-                for name, each in value.items()
-            }
+            return {name: None if each is None else redact_entry(name, each, hidden) for name, each in value.items()}
 
         return redact
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.service.audit.told import event_of
 from tests.service.gateway.raw import FAMILIES, FORM, Call, error_of
 from tests.support.server import Account, ServerThread, refusal
 
@@ -110,6 +111,17 @@ def test_operations_that_no_model_knows(sqlite_server: ServerThread, call: Call,
 def test_malformed_json(sqlite_server: ServerThread, body: bytes):
     answer = replace(FAMILIES["json"], body=body).send(sqlite_server, sqlite_server.new_account())
     assert (answer.status, error_of(answer)[0]) == (400, "SerializationException")
+
+
+def test_a_null_in_a_list_is_refused_and_told(sqlite_server: ServerThread):
+    target = {"x-amz-target": "AmazonEC2ContainerServiceV20141113.CreateCluster"}
+    call = Call(
+        "ecs", {"content-type": "application/x-amz-json-1.1", **target}, b'{"clusterName": "c", "tags": [null]}'
+    )
+    answer = call.send(sqlite_server, sqlite_server.new_account())
+    assert (answer.status, error_of(answer)[0]) == (400, "InvalidParameterException")
+    event = event_of(sqlite_server, answer.headers["x-amzn-requestid"])
+    assert event["requestParameters"] == {"clusterName": "c", "tags": [None]}
 
 
 def test_malformed_cbor_is_not_read_before_the_operation_exists(sqlite_server: ServerThread):

@@ -138,6 +138,15 @@ def test_the_values_of_an_environment_and_a_log_drivers_token() -> None:
     assert seen["logConfiguration"]["options"] == {"splunk-token": HIDDEN, "splunk-url": "https://x"}
 
 
+def test_nulls_among_the_parameters_are_shown_as_they_are() -> None:
+    """What is told of a request was not validated yet."""
+    assert redacted("ecs", "CreateCluster", tags=[None, {"key": "a"}]) == {"tags": [None, {"key": "a"}]}
+    shown = redacted("ecs", "RegisterTaskDefinition", containerDefinitions=[{"dockerLabels": {"db_password": None}}])
+    assert shown == {"containerDefinitions": [{"dockerLabels": {"db_password": None}}]}
+    shown = redacted("dynamodb", "BatchGetItem", RequestItems={"table": None, "other": {"Keys": [None]}})
+    assert shown == {"requestItems": {"table": None, "other": {"keys": [None]}}}
+
+
 def test_content_is_only_counted() -> None:
     shown = redacted("ecr", "UploadLayerPart", repositoryName="web", uploadId="u", layerPartBlob=b"12345")
     assert shown["layerPartBlob"] == {"omitted": True, "originalSize": 5}
