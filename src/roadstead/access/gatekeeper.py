@@ -99,7 +99,7 @@ class Gate:
         scope = claim.scope
         key = signing_key(secret, scope.date, scope.region, scope.service)
         expected = hmac.digest(key, text_to_verify(request, claim).encode(), "sha256").hex()
-        if not hmac.compare_digest(expected, claim.signature):
+        if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
             raise AuthenticationError(AuthenticationFailure.SIGNATURE_MISMATCH, _MISMATCH)
         self.admit(principal, scope.service, self._arrival.signed_for(scope.region))
         return Caller(principal=principal, region=scope.region, service=scope.service)

@@ -48,16 +48,17 @@ def read_claim(request: SignableRequest) -> SignatureClaim:
 
 def check_time(claim: SignatureClaim, now: datetime) -> None:
     """Refuse a signature from another time (five minutes of skew; a presigned URL until it expires)."""
-    until = claim.signed_at + (claim.expires if claim.expires is not None else CLOCK_SKEW)
-    if now > until:
+    # Differences, not sums: a signature may name the last second that there is.
+    age = now - claim.signed_at
+    if age > (claim.expires if claim.expires is not None else CLOCK_SKEW):
         edge = now if claim.expires is not None else now - CLOCK_SKEW
-        shown = until if claim.expires is not None else claim.signed_at
+        shown = claim.signed_at + (claim.expires if claim.expires is not None else timedelta())
         tail = "" if claim.expires is not None else f" ({now.strftime(DATE_FORMAT)} - 5 min.)"
         raise AuthenticationError(
             AuthenticationFailure.EXPIRED_SIGNATURE,
             f"Signature expired: {shown.strftime(DATE_FORMAT)} is now earlier than {edge.strftime(DATE_FORMAT)}{tail}",
         )
-    if claim.signed_at > now + CLOCK_SKEW:
+    if -age > CLOCK_SKEW:
         edge = (now + CLOCK_SKEW).strftime(DATE_FORMAT)
         raise AuthenticationError(
             AuthenticationFailure.EXPIRED_SIGNATURE,
@@ -128,8 +129,7 @@ def _from_header(request: SignableRequest, authorization: str) -> SignatureClaim
 def _from_query(request: SignableRequest) -> SignatureClaim:
     fields = dict(parse_qsl(request.query, keep_blank_values=True))
     names = ("X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires", _SIGNATURE_PARAMETER)
-    missing = [name for name in names if not fields.get(name)]
-    if missing or fields["X-Amz-Algorithm"] != ALGORITHM:
+    if fields.get("X-Amz-Algorithm") != ALGORITHM or not all(fields.get(name) for name in names):
         raise _incomplete(
             "AWS query-string parameters must include 'X-Amz-Algorithm', 'X-Amz-Credential', 'X-Amz-Signature',"
             " 'X-Amz-SignedHeaders', 'X-Amz-Expires' and 'X-Amz-Date'. Re-examine the query-string parameters."

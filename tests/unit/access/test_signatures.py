@@ -167,6 +167,25 @@ async def test_missing_and_incomplete(world: World) -> None:
     assert await world.failure(changed(good, headers=undated)) is F.INCOMPLETE
 
 
+async def test_a_signature_is_anything_that_a_client_writes(world: World) -> None:
+    good = signed(world.keys)
+    headers = {**good.headers, "authorization": good.headers["authorization"] + "\xe9"}
+    assert await world.failure(changed(good, headers=headers)) is F.SIGNATURE_MISMATCH
+    query = signed(world.keys, presigned=60).query
+    assert await world.failure(changed(good, headers={}, query=f"{query}%C3%A9")) is F.SIGNATURE_MISMATCH
+    query = query.replace("X-Amz-Algorithm=", "Not-X-Amz-Algorithm=")
+    assert await world.failure(changed(good, headers={}, query=query)) is F.INCOMPLETE
+
+
+@pytest.mark.parametrize("presigned", [None, 604800])
+async def test_the_last_second_that_there_is(world: World, presigned: int | None) -> None:
+    good = signed(world.keys, presigned=presigned)
+    date = good.headers.get("x-amz-date") or good.query.partition("X-Amz-Date=")[2][:16]
+    headers = {n: v.replace(date, "99991231T235959Z").replace(date[:8], "99991231") for n, v in good.headers.items()}
+    query = good.query.replace(date, "99991231T235959Z").replace(date[:8], "99991231")
+    assert await world.failure(changed(good, headers=headers, query=query)) is F.EXPIRED_SIGNATURE
+
+
 async def test_unknown_keys_and_wrong_secrets(world: World) -> None:
     assert await world.failure(signed(Credentials("AKIAUNKNOWN", "x"))) is F.UNKNOWN_KEY
     assert await world.failure(signed(Credentials(world.keys.access_key, "wrong"))) is F.SIGNATURE_MISMATCH
