@@ -267,6 +267,12 @@ def test_a_presigned_url_can_not_be_given_more_headers(deployment: Deployment, b
     assert b"<HeadersNotSigned>" + header.replace("_", "-").encode() in body
 
 
+def test_a_presigned_url_that_is_not_utf_8_is_refused(deployment: Deployment, bucket: str) -> None:
+    url = presigned(deployment, deployment.admin, "get_object", Bucket=bucket, Key="k")
+    status, body = fetch(f"{url}&response-content-disposition=caf%E9")
+    assert (status, body.startswith(b"<?xml")) == (400, True), body
+
+
 def test_a_signature_of_version_2_is_refused_as_new_buckets_refuse_it(deployment: Deployment, bucket: str) -> None:
     s3 = boto3.client(
         "s3",

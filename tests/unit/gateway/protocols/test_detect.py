@@ -181,6 +181,13 @@ def test_all_of_aws_is_known_by_name() -> None:
     assert len(names) > 400
 
 
+def test_a_query_that_can_not_be_read_is_refused() -> None:
+    request = HttpRequest("POST", "/restapis", "mode=caf%E9", {})
+    with pytest.raises(Unidentified) as caught:
+        identify(request, "apigateway", LOCAL, frozenset({"apigateway"}))
+    assert (caught.value.error_code, caught.value.status) == ("SerializationException", 400)
+
+
 def test_a_form_is_read_once() -> None:
     request = form_request("Action=GetUser&Version=2010-05-08&UserName=ann")
     target = identify(request, "iam", LOCAL)
