@@ -18,6 +18,7 @@ from roadstead.server.receiving import SHORTEST, BodySocket
 from roadstead.server.repeating import RepeatingHttpProtocol
 from roadstead.server.shortcuts import LentCycle, borrowed
 from roadstead.server.turns import take_turn
+from roadstead.server.websockets import RelayedWebSocket
 from roadstead.wire.relayed import SIGNATURE, BadRelayHeader, read_relay_header
 
 _log = structlog.get_logger("http")
@@ -89,6 +90,12 @@ class PatientHttpProtocol(RepeatingHttpProtocol):
         self._lacks_head = False
         self.head_came()
         super().on_headers_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """The connection goes on as a websocket."""
+        if self._vpc:
+            self.ws_protocol_class = partial(RelayedWebSocket, self._vpc, self.client)  # type: ignore[assignment]
+        super().handle_websocket_upgrade()
 
     def lend(self, lent: LentCycle) -> None:
         """A large body can be taken past the parser."""

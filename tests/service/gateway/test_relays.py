@@ -6,7 +6,7 @@ import http.client
 import json
 
 import pytest
-from tests.service.audit.told import event_of
+from tests.service.audit.told import event_of, event_that
 from tests.support.server import Account, Answer, Keys, read_answer
 
 from roadstead.access.master_key import MasterKey
@@ -66,6 +66,42 @@ def test_the_address_is_the_callers_in_its_vpc(admin: Account) -> None:
     (answer,) = sent(admin, keys, header(admin))
     assert answer.status == 200
     assert event_of(admin.server, answer.headers["x-amzn-requestid"])["sourceIPAddress"] == PEER[0]
+
+
+@pytest.mark.parametrize(
+    ("condition", "relayed", "direct"),
+    [
+        ({"StringEquals": {"aws:SourceVpc": "vpc-1"}}, 400, 403),
+        ({"IpAddress": {"aws:VpcSourceIp": "172.31.0.0/16"}}, 400, 403),
+        ({"IpAddress": {"aws:SourceIp": "127.0.0.1/32"}}, 403, 400),
+    ],
+)
+def test_a_link_comes_from_where_its_connection_does(
+    admin: Account, condition: dict[str, dict[str, str]], relayed: int, direct: int
+) -> None:
+    """Who may open it is told that there is no such instance."""
+    keys = admin.user("poller", {"Effect": "Allow", "Action": "ecs:Poll", "Resource": "*", "Condition": condition})
+    instance = f"arn:aws:ecs:us-east-1:{admin.id}:container-instance/default/none"
+    path = f"/ws?clusterArn=default&containerInstanceArn={instance.replace(':', '%3A').replace('/', '%2F')}"
+    upgrade = {
+        "connection": "Upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    for first, status, source in ((header(admin), relayed, PEER[0]), (b"", direct, "127.0.0.1")):
+        signed = admin.server.signed(keys, "ecs", {}, b"", method="GET", path=path)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in (signed | upgrade).items())
+        with admin.server.connect() as connection:
+            connection.sendall(first + f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode())
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            assert answer.status == status, answer.read()
+        told = (keys.key, source)
+        event = event_that(
+            admin.server, lambda e, told=told: (e["userIdentity"].get("accessKeyId"), e["sourceIPAddress"]) == told
+        )
+        assert event["eventName"] == "Poll"
 
 
 @pytest.mark.parametrize("pause", [1, 11, 15, 40])
