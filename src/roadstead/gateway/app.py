@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-import msgspec
 import structlog
 
 from roadstead.access.arrival import arrival_of
 from roadstead.audit.trail import Trail
 from roadstead.gateway.body import BodyTimeout, BodyTooLarge, ClientGone, Memory, TooManyBodies, read_body
-from roadstead.gateway.dispatch import Dispatcher, unfinished
+from roadstead.gateway.dispatch import Dispatcher, unfinished, unread
 from roadstead.gateway.forwarding import Call, Forwarding, Head
 from roadstead.gateway.metrics import GatewayMetrics
 from roadstead.gateway.outcome import Outcome
@@ -27,8 +27,19 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-_UNREAD = frozenset({"RequestEntityTooLarge", "RequestTimeout", "RequestThrottled"})
-"""What is answered before the whole body was read: nothing can follow it on the connection."""
+_UNREAD: Mapping[type[Exception], tuple[int, str, str]] = MappingProxyType(
+    {
+        BodyTooLarge: (413, "RequestEntityTooLarge", "The request body is longer than {} bytes."),
+        BodyTimeout: (408, "RequestTimeout", "The request body did not arrive in time."),
+        TooManyBodies: (
+            503,
+            "RequestThrottled",
+            "The server holds as many request bodies as it can. Please try again.",
+        ),
+    }
+)
+"""Status, code and message where the body was not read to its end: nothing can follow such an answer on the connection."""
+_CLOSING = frozenset(code for _, code, _ in _UNREAD.values())
 _log = structlog.get_logger("request")
 
 
@@ -73,7 +84,7 @@ class Gateway:
             source, agent = client[0] if client else "", headers.get("user-agent", "")
             self._trail.tell(outcome, source, agent, request_id)  # whether or not the answer arrives
             if not outcome.relayed:
-                await _send(scope, send, outcome.response, closes=outcome.code in _UNREAD)
+                await _send(scope, send, outcome.response, closes=outcome.code in _CLOSING)
         finally:
             self._metrics.under_way -= 1
         self._account(outcome, source, agent, request_id, time.perf_counter() - started)
@@ -109,15 +120,10 @@ class Gateway:
                 if (forwarded := await forwarding.answer(request, call)) is not None:
                     return forwarded
             return await self._dispatcher.handle(request, request_id, arrival)
-        except BodyTooLarge:
-            text = f"The request body is longer than {limits.body} bytes."
-            return _edge_failure(413, "RequestEntityTooLarge", text, request_id)
-        except BodyTimeout:
-            text = "The request body did not arrive in time."
-            return _edge_failure(408, "RequestTimeout", text, request_id)
-        except TooManyBodies:
-            text = "The server holds as many request bodies as it can. Please try again."
-            return _edge_failure(503, "RequestThrottled", text, request_id)
+        except (BodyTooLarge, BodyTimeout, TooManyBodies) as error:
+            status, code, text = _UNREAD[type(error)]
+            head_alone = HttpRequest(method, path, query, headers)
+            return unread(head_alone, status, code, text.format(limits.body), request_id)
         except ClientGone:
             return unfinished(HttpRequest(method, path, query, headers))
 
@@ -148,12 +154,6 @@ def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
     for name, value in pairs:
         gathered.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
     return {name: ",".join(values) for name, values in gathered.items()}
-
-
-def _edge_failure(status: int, code: str, message: str, request_id: str) -> Outcome:
-    body = msgspec.json.encode({"__type": code, "message": message})
-    headers = (("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-RequestId", request_id))
-    return Outcome(HttpResponse(status, headers, body), code=code, message=message)
 
 
 async def _send(scope: Scope, send: Send, response: HttpResponse, *, closes: bool) -> None:

@@ -8,6 +8,7 @@ from typing import cast
 
 import msgspec
 import structlog
+from botocore.model import ServiceModel
 
 from roadstead.access.arrival import NOWHERE, Arrival
 from roadstead.access.authorization_message import encoded_message
@@ -19,7 +20,7 @@ from roadstead.core.sigv4 import SignableRequest
 from roadstead.gateway.failures import Failure, authentication_failure, denial
 from roadstead.gateway.outcome import Outcome
 from roadstead.gateway.payload import payload_hash
-from roadstead.gateway.protocols import HttpRequest, HttpResponse
+from roadstead.gateway.protocols import Codec, HttpRequest, HttpResponse
 from roadstead.gateway.protocols.detect import Target, Unidentified, identify
 from roadstead.gateway.protocols.validate import validate
 from roadstead.gateway.protocols.validation_style import value_error
@@ -222,15 +223,31 @@ async def _authorise(ctx: Context, operation: Operation, params: Mapping[str, ob
 
 def unfinished(request: HttpRequest) -> Outcome:
     """What is known of a request that broke off, from what came of it; nothing of it was verified."""
+    outcome, _, _ = _by_head(request)
+    outcome.break_off()
+    return outcome
+
+
+def unread(request: HttpRequest, status: int, code: str, message: str, request_id: str) -> Outcome:
+    """The refusal of a request whose body was not read, in the protocol that its head speaks."""
+    outcome, codec, service = _by_head(request)
+    outcome.code, outcome.message = code, message
+    outcome.response = codec.serialize_error(
+        service, None, code=code, message=message, members={}, status=status, request_id=request_id
+    )
+    return outcome
+
+
+def _by_head(request: HttpRequest) -> tuple[Outcome, Codec, ServiceModel | None]:
+    """What a head alone says of a request: a form names its operation in the body, but its service and protocol are known."""
     signed = SignableRequest(request.method, request.path, request.query, request.headers, "")
     claim = _claim_of(signed)
     scope_service = claim.scope.service if isinstance(claim, SignatureClaim) else None
     try:
-        outcome = _outcome(identify(request, scope_service, request.headers.get("host", "")), claim)
-    except Unidentified:
-        outcome = _outcome(None, claim)
-    outcome.break_off()
-    return outcome
+        target = identify(request, scope_service, request.headers.get("host", ""))
+    except Unidentified as error:
+        return _outcome(None, claim), error.codec, error.service
+    return _outcome(target, claim), target.codec, target.service
 
 
 def _outcome(target: Target | None, claim: SignatureClaim | AuthenticationError) -> Outcome:

@@ -7,10 +7,11 @@ import http.client
 import socket
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from tests.service.gateway.raw import FAMILIES, error_of
-from tests.support.server import Answer, Keys, ServerThread, read_answer, server_thread
+from tests.support.server import Answer, Keys, ServerThread, read_answer, refusal, server_thread
 
 from roadstead.gateway.app import Limits
 
@@ -68,6 +69,27 @@ def test_a_body_that_is_too_long_by_its_own_word(hasty: ServerThread, keys: Keys
         assert answer.headers["connection"] == "close"
         assert is_closed(connection)
     assert still_answers(hasty, keys)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_body_that_is_too_long_in_every_protocol(hasty: ServerThread, keys: Keys, family: str):
+    call = FAMILIES[family]
+    with hasty.connect() as connection:
+        headers = hasty.signed(keys, call.service, call.headers, b"", path=call.path)
+        connection.sendall(head(headers, LIMITS.body + 1).replace(b"POST /", f"POST {call.path}".encode(), 1))
+        answer = answer_from(connection)
+    assert (answer.status, error_of(answer)[0]) == (413, "RequestEntityTooLarge")
+    kind = {"query": "text/xml", "ec2": "text/xml", "cbor": "application/cbor"}.get(family, "json")
+    assert kind in answer.headers["content-type"]
+    assert answer.headers["x-amzn-requestid"]
+
+
+def test_without_memory_for_a_body_boto3_is_told_to_slow_down(tmp_path: Path):
+    with server_thread(tmp_path, limits=Limits(together=1)) as server:
+        keys = server.new_account()
+        for service, call in (("sts", "get_caller_identity"), ("ec2", "describe_vpcs"), ("ecs", "list_clusters")):
+            refused = refusal(getattr(server.client(service, keys), call))
+            assert (refused.code, refused.status) == ("RequestThrottled", 503)
 
 
 def test_a_body_that_grows_too_long(hasty: ServerThread, keys: Keys):

@@ -28,13 +28,16 @@ class Dispatcher:
         return Outcome(HttpResponse(200, (), str(len(request.body)).encode()))
 
 
+TARGET = (b"x-amz-target", b"Logs_20140328.DescribeLogGroups")
+
+
 class Client:
     """One request: chunks are sent when the test says so."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._chunks: asyncio.Queue[Message] = asyncio.Queue()
         self.sent: list[Message] = []
-        scope = {"method": "POST", "raw_path": b"/", "query_string": b"", "headers": []}
+        scope = {"method": "POST", "raw_path": b"/", "query_string": b"", "headers": [TARGET]}
         self._task = asyncio.create_task(gateway(scope, self._receive, self._send))
 
     async def send(self, size: int, *, more: bool = True) -> None:
