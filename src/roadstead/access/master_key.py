@@ -26,16 +26,24 @@ class MasterKey:
 
     @classmethod
     def load_or_create(cls, path: Path) -> MasterKey:
-        """Read the key file, or make it (mode 0600, durable) when there is none."""
+        """Read the key file, or make it (mode 0600, durable) when there is none.
+
+        It appears under its name whole: who is killed meanwhile, has no room, or meets another server that makes it, leaves no half of one.
+        """
+        if path.exists():
+            return cls.load(path)
+        key = secrets.token_bytes(32)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(key)
+                file.flush()
+                os.fsync(file.fileno())
+            path.hardlink_to(draft)
         except FileExistsError:
             return cls.load(path)
-        with os.fdopen(fd, "wb") as file:
-            key = secrets.token_bytes(32)
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
+        finally:
+            draft.unlink(missing_ok=True)
         directory = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(directory)

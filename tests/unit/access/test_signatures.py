@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -305,3 +308,32 @@ def test_the_master_key_is_private_and_fits_only_its_own_data(tmp_path: Path) ->
     path.chmod(0o644)
     with pytest.raises(MasterKeyError, match="chmod 600"):
         MasterKey.load(path)
+
+
+def test_a_master_key_that_could_not_be_written_is_made_the_next_time(tmp_path: Path) -> None:
+    path, limits = tmp_path / "master.key", resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            MasterKey.load_or_create(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    sealed = MasterKey.load_or_create(path).encrypt(b"secret", "here")
+    assert MasterKey.load(path).decrypt(sealed, "here") == b"secret"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_servers_that_make_the_master_key_have_the_same_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, fdopen, others = tmp_path / "master.key", os.fdopen, list[MasterKey]()
+
+    def meanwhile(*arguments: Any) -> Any:
+        monkeypatch.setattr(os, "fdopen", fdopen)
+        others.append(MasterKey.load_or_create(path))
+        return fdopen(*arguments)
+
+    monkeypatch.setattr(os, "fdopen", meanwhile)
+    own = MasterKey.load_or_create(path)
+    (other,) = others
+    assert other.decrypt(own.encrypt(b"secret", "here"), "here") == b"secret"
