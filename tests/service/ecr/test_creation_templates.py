@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from tests.service.ecr.lifecycle import policy, rule
 from tests.service.registry.harness import ACCOUNT, Harness, digest_of, image_manifest, user
 
 from roadstead.access.errors import AccessDenied
 from roadstead.kernel.errors import NotImplementedByRoadstead
 from roadstead.services.ecr import errors
+from roadstead.services.ecr.tables import repositories
 
 REPOSITORY_POLICY = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"ecr:BatchGetImage"}]}'
@@ -134,3 +136,22 @@ async def test_a_template_for_something_else_creates_nothing(ecr: Harness) -> No
     assert (await ecr.http("POST", "/v2/team/web/blobs/uploads/")).status == 404
     await create(ecr, "ROOT")
     assert (await ecr.http("POST", "/v2/team/web/blobs/uploads/")).status == 202
+
+
+async def test_an_empty_policy_is_none(ecr: Harness) -> None:
+    """So a template's policies are taken away."""
+    empty = {"repositoryPolicy": "", "lifecyclePolicy": ""}
+    await create(ecr, "team", repositoryPolicy=REPOSITORY_POLICY, lifecyclePolicy=policy(rule()))
+    changed = await ecr.api("UpdateRepositoryCreationTemplate", {"prefix": "team", **empty})
+    assert not empty.keys() & changed["repositoryCreationTemplate"].keys()
+    assert not empty.keys() & (await create(ecr, "others", **empty)).keys()
+    for name in ("team/web", "others/web"):
+        await ecr.push_image(name, "v1")
+        assert (await ecr.http("GET", f"/v2/{name}/manifests/v1")).status == 200
+        with pytest.raises(errors.RepositoryPolicyNotFoundException):
+            await ecr.api("GetRepositoryPolicy", {"repositoryName": name})
+        with pytest.raises(errors.LifecyclePolicyNotFoundException):
+            await ecr.api("GetLifecyclePolicy", {"repositoryName": name})
+    async with ecr.store.transaction() as tx:
+        await tx.execute(update(repositories).values(policy=""))  # as such a template once made them
+    assert (await ecr.http("GET", "/v2/team/web/manifests/v1")).status == 200

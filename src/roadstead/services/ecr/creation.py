@@ -50,7 +50,6 @@ async def _create(tx: Transaction, key: RepositoryKey, template: Template, limit
         encryption=template.encryption_configuration,
         tags=template.tags,
     )
-    await insert_repository(
-        tx, repository, limits, policy=template.repository_policy, lifecycle_policy=template.lifecycle_policy
-    )
+    policy, lifecycle = template.repository_policy or None, template.lifecycle_policy or None
+    await insert_repository(tx, repository, limits, policy=policy, lifecycle_policy=lifecycle)
     return repository

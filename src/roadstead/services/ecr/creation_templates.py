@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 
 from roadstead.services.ecr.encryption import Encryption, checked_encryption
@@ -165,7 +166,11 @@ def _checked(ctx: Context, template: Template) -> Template:
         checked_rules(ctx, template.lifecycle_policy)
     if not template.applied_for:
         raise InvalidParameterException.at("appliedFor", "Member must have length greater than or equal to 1")
-    return template
+    return replace(
+        template,
+        repository_policy=template.repository_policy or None,  # an empty text takes a policy away
+        lifecycle_policy=template.lifecycle_policy or None,
+    )
 
 
 async def _pass_role(ctx: Context, request: Mapping[str, object]) -> None:

@@ -48,7 +48,7 @@ async def guarded_registry(tx: Transaction, account: str, region: str) -> Resour
 
 def guarded(arn: Arn, tags: Mapping[str, str], *policies: str | None) -> Resource:
     """A resource with these tags, which `ecr:ResourceTag/…` names too, and these policies together."""
-    texts = tuple(text for text in policies if text is not None)
+    texts = tuple(text for text in policies if text)
     keys = {**resource_tags(tags), **{f"{arn.service}:ResourceTag/{key}": value for key, value in tags.items()}}
     if not texts:
         return Resource(arn, keys)
