@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import random
@@ -284,3 +285,24 @@ async def test_a_full_disk_is_said_and_nothing_half_is_seen(tmp_path: Path):
         await blobs.delete([f"sha256/{digest_of(data[:kept]).hex[:2]}/{digest_of(data[:kept]).hex}-{third}"])
         assert await blobs.append(second, 0, data[: 2 << 20]) == 2 << 20
         await blobs.close()
+
+
+@pytest.mark.parametrize(("number", "error"), [(errno.EIO, OSError), (errno.ENOSPC, StorageFull)])
+async def test_what_the_disk_did_not_take_is_not_sealed_by_another_try(
+    number: int, error: type[Exception], blobs: DiskBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """fsync(2) fails once for pages that are lost, and has nothing to say the next time."""
+
+    def failing(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    upload = await blobs.create_upload()
+    await blobs.append(upload, 0, b"content")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", failing)
+        with pytest.raises(error):
+            await blobs.seal(upload, digest_of(b"content"))
+    with pytest.raises(UploadUnknown):
+        await blobs.seal(upload, digest_of(b"content"))
+    assert files_under(tmp_path) == []
+    await put(blobs, b"content")

@@ -123,8 +123,15 @@ class Directories:
         self._known.add(path)
 
     def publish(self, upload: Path, blob: Path) -> None:
-        """Make an upload's content durable under its final name, two directories below one that `make` has made."""
-        sync_file(upload)
+        """Make an upload's content durable under its final name, two directories below one that `make` has made.
+
+        Where that fails, the upload is dropped: the kernel tells once of pages that it could not write, and forgets them.
+        """
+        try:
+            sync_file(upload)
+        except (OSError, StorageFull):
+            upload.unlink()
+            raise
         self.make(blob.parent.parent)
         self.make(blob.parent)
         with full_disk_is_clean():

@@ -104,7 +104,10 @@ class BlobStore(Protocol):
         ...
 
     async def seal(self, upload: str, digest: Digest) -> Sealed:
-        """Turn an upload whose content has this digest into a blob, durably. Raises UploadUnknown, DigestMismatch, StorageFull."""
+        """Turn an upload whose content has this digest into a blob, durably; what can't be made durable is dropped.
+
+        Raises UploadUnknown, DigestMismatch, StorageFull.
+        """
         ...
 
     async def abort(self, upload: str) -> None:
