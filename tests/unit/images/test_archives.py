@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import lzma
+import os
 import tarfile
 from collections.abc import AsyncGenerator
 from contextlib import closing
@@ -91,6 +92,22 @@ async def test_a_layout_goes_through_tar_and_directory_unchanged(packed: Packed,
     assert image.tag == "v1"
     before = {p.name: p.read_bytes() for p in (packed.directory / "blobs" / "sha256").iterdir()}
     assert {p.name: p.read_bytes() for p in (tmp_path / "again" / "blobs" / "sha256").iterdir()} == before
+
+
+async def test_every_file_of_a_directory_is_on_the_disk_before_it_has_its_name(
+    packed: Packed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: dict[int, int] = {}
+
+    def fsync(descriptor: int) -> None:
+        found = os.fstat(descriptor)
+        synced[found.st_ino] = found.st_size
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with open_files(packed.directory) as files:
+        await to_directory(LayoutSource(files), tmp_path / "out")
+    written = [path.stat() for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert {found.st_ino: found.st_size for found in written} == synced
 
 
 @pytest.mark.parametrize("compress", [gzip, bz2, lzma])

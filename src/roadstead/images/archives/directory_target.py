@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -62,7 +63,7 @@ class DirectoryTarget:
                     break
                 await asyncio.to_thread(file.write, chunk)
                 advance(running.size)
-            await asyncio.to_thread(_sync, file.fileno())
+            await asyncio.to_thread(_sync, file)
         if running.digest != descriptor.digest:
             partial.unlink()
             raise DigestMismatch.of(f"{source.label}: blob {descriptor.digest}", descriptor.digest, running.digest)
@@ -122,14 +123,14 @@ def _feed_file(running: Running, path: Path, limit: int) -> None:
         return
 
 
-def _sync(fd: int) -> None:
-    os.fsync(fd)
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _write(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.new")
     with temporary.open("wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        _sync(file)
     temporary.replace(path)
