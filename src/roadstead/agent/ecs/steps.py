@@ -31,6 +31,7 @@ from roadstead.agent.runtime.errors import (
     RuntimeFault,
 )
 from roadstead.agent.runtime.model import Image, Mount, Output
+from roadstead.agent.runtime.reference import Reference
 from roadstead.wire.task import Container
 
 log = structlog.get_logger(__name__)
@@ -231,8 +232,12 @@ class Steps:
 
     async def _image(self, name: str) -> Image:
         container = self._launches[name].container
+        reference = container.image
+        if digest := self._record.containers[name].image_digest:
+            # Once pulled it is made again from what it was, wherever its tag points to now.
+            reference = Reference.parse(reference).pinned(digest)
         try:
-            image = await self._pull(container)
+            image = await self._pull(container, reference)
         except CannotPullContainer as error:
             raise StepFailed(str(error)) from error
         except AuthorizationFailed as error:
@@ -242,14 +247,14 @@ class Steps:
         self._images[name] = image
         return image
 
-    async def _pull(self, container: Container) -> Image:
+    async def _pull(self, container: Container, reference: str) -> Image:
         patience = Patience(FAILING_SECONDS)
         away, attempt = False, 0
         refused: str | None = None
         while True:
             header = await self._tools.registry.header(self._record.task, container, refused)
             try:
-                return await while_away(lambda: self._tools.runtime.ensure_image(container.image, header))  # noqa: B023 - awaited here
+                return await while_away(lambda: self._tools.runtime.ensure_image(reference, header))  # noqa: B023 - awaited here
             except PullDenied:
                 refused = header
                 if await self._tools.registry.header(self._record.task, container, refused) == refused:

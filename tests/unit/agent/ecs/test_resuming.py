@@ -49,11 +49,13 @@ class Runtime:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.images: list[str] = []
         self.refusal: Exception | None = None
         self.at_start: Callable[[], object] = bool
         self.at_watch: Callable[[], object] = bool
 
     async def ensure_image(self, reference: str, *_: object) -> Image:
+        self.images.append(reference)
         return Image(reference, "sha256:1", "sha256:1", "", ImageConfig(), 1)
 
     async def create_task(self, task: TaskSpec) -> None:
@@ -170,6 +172,15 @@ async def test_what_is_left_of_a_start_that_nobody_saw_is_thrown_away_and_made_a
     resumed.end(255, lost=True)
     await resumed.around.until("RUNNING")
     assert resumed.runtime.calls == ["sandbox", "remove", "create", "start"]
+
+
+async def test_what_is_made_again_is_made_of_the_image_that_it_was_made_of(resumed: Resumed):
+    digest = f"sha256:{'1' * 64}"
+    resumed.container.image_digest = digest
+    resumed.find(ContainerState.STOPPED)
+    resumed.run()
+    await resumed.around.until("RUNNING")
+    assert resumed.runtime.images == [f"docker.io/library/web@{digest}"], "its tag may point to another one by now"
 
 
 async def test_a_start_that_gvisor_broke_off_is_no_end_of_the_program(resumed: Resumed):
