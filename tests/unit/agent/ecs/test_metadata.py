@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from tests.support.ports import free_port
 from tests.unit.agent.ecs.test_launch import interface
 
 from roadstead.agent.ecs.credentials import CredentialStore
 from roadstead.agent.ecs.launch import endpoint_id
-from roadstead.agent.ecs.metadata.server import MetadataServer, Refused
+from roadstead.agent.ecs.metadata.server import CONNECTIONS, MetadataServer, Refused
 from roadstead.agent.ecs.records import ContainerRecord, TaskRecord
 from roadstead.core.taskengine.model import Desired
 from roadstead.core.taskengine.states import ContainerState
@@ -81,3 +84,19 @@ def test_what_is_not_built_says_so(server):
     assert status(server, f"/api/{path}/task-protection/v1/state", method="PUT") == 501
     assert status(server, "/v2/credentials/one", method="POST") == 405
     assert status(server, "/else") == 404
+
+
+async def test_a_task_that_leaves_its_connections_open_leaves_the_agent_files_to_open():
+    port = free_port()
+    async with MetadataServer(None, ("127.0.0.1", port), lambda: [ONE, TWO], CredentialStore()):
+        first = [await asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTIONS)]
+        too_many, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await asyncio.wait_for(too_many.read(), 3) == b""
+        writer.close()
+        for reader, writer in first:
+            assert await asyncio.wait_for(reader.read(), 15) == b"", "nothing was asked for seconds"
+            writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /else HTTP/1.0\r\n\r\n")
+        assert b"UnknownTask" in await asyncio.wait_for(reader.read(), 5)
+        writer.close()

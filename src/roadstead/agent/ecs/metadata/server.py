@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import structlog
@@ -35,6 +36,12 @@ log = structlog.get_logger(__name__)
 _CREDENTIALS = re.compile(r"/v2/credentials/(?P<id>[A-Za-z0-9_-]{1,64})/?")
 _METADATA = re.compile(r"/v[34]/(?P<id>[A-Za-z0-9_-]{1,64})(?P<rest>(?:/[A-Za-z]+){0,2})/?")
 _PROTECTION = re.compile(r"/api/(?P<id>[A-Za-z0-9_-]{1,64})/task-protection/v1/state/?")
+
+
+CONNECTIONS = 64
+"""How many connections a task may hold."""
+_IDLE_SECONDS = 5.0
+"""How long a connection may be without a request, as with Amazon's agent."""
 
 
 class Refused(Exception):
@@ -64,7 +71,8 @@ class MetadataServer:
 
     async def __aenter__(self) -> Self:
         listener = await asyncio.to_thread(in_namespace, self._namespace, lambda: _listen(self._address))
-        self._runner = web.ServerRunner(web.Server(self._handle), access_log=None, shutdown_timeout=2)
+        server = _Server(self._handle, keepalive_timeout=_IDLE_SECONDS)
+        self._runner = web.ServerRunner(server, access_log=None, shutdown_timeout=2)
         await self._runner.setup()
         await web.SockSite(self._runner, listener).start()
         return self
@@ -142,6 +150,29 @@ class MetadataServer:
                 404, {"code": "NotFound", "message": "V4 metadata handler: unable to find a container with this ID"}
             )
         return container.name
+
+
+class _Server(web.Server):
+    """Holds a few connections of each source: a task with ever more would leave the agent no file to open for the others."""
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._sources: dict[web.RequestHandler, str] = {}
+        self._held = Counter[str]()
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        source = self._sources[handler] = str((transport.get_extra_info("peername") or ("",))[0])
+        self._held[source] += 1
+        if self._held[source] > CONNECTIONS:
+            asyncio.get_running_loop().call_soon(transport.abort)  # the handler is at its first step yet
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        super().connection_lost(handler, exc)
+        if (source := self._sources.pop(handler, None)) is not None:
+            self._held[source] -= 1
+            if not self._held[source]:
+                del self._held[source]
 
 
 def _listen(address: tuple[str, int]) -> socket.socket:
