@@ -183,6 +183,9 @@ class TaskRunner:
             return
 
     def _begin(self, action: Action) -> None:
+        if action.step is Step.CREATE and not self._steps.has_image(action.container):
+            # An earlier agent pulled it. Unlike making a container this can be broken off, should the task be stopped.
+            action = Action(Step.PULL, action.container)
         key = (action.step, action.container)
         if key in self._work:
             return
@@ -226,8 +229,9 @@ class TaskRunner:
         match step:
             case Step.PULL:
                 await self._steps.pull(name)
-                self.record.pull_stopped_at = self._tools.now()
-                self._apply(container, Event.PULLED)
+                if container.state is not ContainerState.PULLED:
+                    self.record.pull_stopped_at = self._tools.now()
+                    self._apply(container, Event.PULLED)
             case Step.CREATE:
                 await self._steps.create(name)
                 container.created_at = self._tools.now()

@@ -112,12 +112,15 @@ class Steps:
         container.image_digest = image.digest
         container.stop_signal = stop_signal(image.config.stop_signal)
 
+    def has_image(self, name: str) -> bool:
+        """Whether `pull` was done."""
+        return name in self._images
+
     async def create(self, name: str) -> None:
-        """The container, up to its first instruction; takes away what an earlier attempt left."""
+        """The container, up to its first instruction; takes away what an earlier attempt left. `pull` comes first."""
         task, container, launch = self._record.task, self._record.containers[name], self._launches[name]
         container.runtime_id = self.identity(name)
-        image = self._images.get(name) or await self._image(name)
-        output = await self._open_output(name)
+        image, output = self._images[name], await self._open_output(name)
         try:
             mounts = await asyncio.to_thread(self._mounts, name)
             if container.runtime_id in self.half_made:

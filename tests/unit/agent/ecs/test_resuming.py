@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from tests.support.waiting import reached
 
 from roadstead.agent.ecs.credentials import CredentialStore
 from roadstead.agent.ecs.launch import runtime_id
@@ -17,7 +18,7 @@ from roadstead.agent.ecs.records import ContainerRecord, RecordStore, TaskChange
 from roadstead.agent.ecs.runner import TaskRunner
 from roadstead.agent.ecs.settings import EcsSettings
 from roadstead.agent.ecs.tools import Tools
-from roadstead.agent.runtime.errors import CannotCreateContainer
+from roadstead.agent.runtime.errors import CannotCreateContainer, RegistryAway
 from roadstead.agent.runtime.model import (
     ContainerExit,
     ContainerSpec,
@@ -50,12 +51,15 @@ class Runtime:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.images: list[str] = []
+        self.no_image: Exception | None = None
         self.refusal: Exception | None = None
         self.at_start: Callable[[], object] = bool
         self.at_watch: Callable[[], object] = bool
 
     async def ensure_image(self, reference: str, *_: object) -> Image:
         self.images.append(reference)
+        if self.no_image is not None:
+            raise self.no_image
         return Image(reference, "sha256:1", "sha256:1", "", ImageConfig(), 1)
 
     async def create_task(self, task: TaskSpec) -> None:
@@ -181,6 +185,15 @@ async def test_what_is_made_again_is_made_of_the_image_that_it_was_made_of(resum
     resumed.run()
     await resumed.around.until("RUNNING")
     assert resumed.runtime.images == [f"docker.io/library/web@{digest}"], "its tag may point to another one by now"
+
+
+async def test_what_waits_for_a_server_that_is_away_to_be_made_again_can_be_stopped(resumed: Resumed):
+    resumed.runtime.no_image = RegistryAway("refused")
+    resumed.find(ContainerState.STOPPED)
+    resumed.run()
+    await reached(lambda: resumed.runtime.images, "the server was asked")
+    resumed.runner.stop()
+    await resumed.around.until("STOPPED")
 
 
 async def test_a_start_that_gvisor_broke_off_is_no_end_of_the_program(resumed: Resumed):
