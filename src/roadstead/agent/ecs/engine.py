@@ -13,6 +13,7 @@ from roadstead.agent.ecs.records import ContainerRecord, TaskRecord
 from roadstead.agent.ecs.runner import TaskRunner
 from roadstead.agent.ecs.steps import while_away
 from roadstead.agent.ecs.tools import Tools
+from roadstead.agent.runtime.errors import RuntimeFault
 from roadstead.core.taskengine.model import Desired, Resource
 from roadstead.wire.acs import TASK_EXECUTION, IAMRoleCredentialsMessage, TaskIdentifier
 from roadstead.wire.task import Task
@@ -194,8 +195,10 @@ class Engine:
             runner.resume(found)
         for task_id in {status.task_id for status in found.values()} - known:
             log.warning("containers without a checkpoint are removed", task_id=task_id)
-            await while_away(lambda task_id=task_id: self._tools.runtime.remove_task(task_id))
-
+            try:
+                await while_away(lambda task_id=task_id: self._tools.runtime.remove_task(task_id))
+            except RuntimeFault as error:
+                log.warning("something of a task without a checkpoint stays", task_id=task_id, error=str(error))
         await self._tools.networks.strays(frozenset(known))
 
     async def _follow_exits(self) -> None:

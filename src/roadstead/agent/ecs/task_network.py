@@ -6,9 +6,13 @@ import asyncio
 from pathlib import Path
 from typing import Protocol
 
+import structlog
+
 from roadstead.agent.ecs.network import InterfaceWatch, NetworkPlan, TaskNetwork, add_interface, prepare, release
 from roadstead.agent.ecs.network.task import holds_interface, is_prepared, prepare_isolated
 from roadstead.agent.kernelnet import create_namespace
+
+log = structlog.get_logger(__name__)
 
 
 class TaskNetworks(Protocol):
@@ -31,7 +35,7 @@ class TaskNetworks(Protocol):
         ...
 
     async def strays(self, known: frozenset[str]) -> None:
-        """Free those of tasks that are not `known`."""
+        """Free those of tasks that are not `known`, as far as that can be done."""
         ...
 
     def path(self, task_id: str) -> Path:
@@ -88,5 +92,9 @@ class KernelNetworks:
     async def strays(self, known: frozenset[str]) -> None:
         """Free the namespaces of tasks that are not `known`."""
         for path in sorted(self._directory.iterdir()) if self._directory.exists() else ():
-            if path.name not in known:
+            if path.name in known:
+                continue
+            try:
                 await self.free(path.name, "")
+            except OSError as error:
+                log.warning("the network of a task without a checkpoint stays", task_id=path.name, error=str(error))

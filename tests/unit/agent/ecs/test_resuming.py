@@ -13,12 +13,13 @@ import pytest
 from tests.support.waiting import reached
 
 from roadstead.agent.ecs.credentials import CredentialStore
+from roadstead.agent.ecs.engine import Engine
 from roadstead.agent.ecs.launch import runtime_id
 from roadstead.agent.ecs.records import ContainerRecord, RecordStore, TaskChange, TaskRecord
 from roadstead.agent.ecs.runner import TaskRunner
 from roadstead.agent.ecs.settings import EcsSettings
 from roadstead.agent.ecs.tools import Tools
-from roadstead.agent.runtime.errors import CannotCreateContainer, RegistryAway
+from roadstead.agent.runtime.errors import CannotCreateContainer, ContainerdError, RegistryAway
 from roadstead.agent.runtime.model import (
     ContainerExit,
     ContainerSpec,
@@ -55,6 +56,16 @@ class Runtime:
         self.refusal: Exception | None = None
         self.at_start: Callable[[], object] = bool
         self.at_watch: Callable[[], object] = bool
+
+    async def list(self) -> list[ContainerStatus]:
+        return [ContainerStatus("stray-1", "stray", ContainerState.RUNNING, 7, {})]
+
+    async def remove_task(self, task_id: str) -> None:
+        raise ContainerdError(f"{task_id} did not end within 30 s of SIGKILL")
+
+    async def watch_exits(self) -> AsyncIterator[ContainerExit]:
+        await asyncio.Event().wait()
+        yield ContainerExit("", "", 0, AT)
 
     async def ensure_image(self, reference: str, *_: object) -> Image:
         self.images.append(reference)
@@ -110,6 +121,8 @@ class Around:
     def path(self, task_id: str) -> Path:
         return Path("/netns")
 
+    async def strays(self, known: frozenset[str]) -> None: ...
+
     async def until(self, status: str) -> TaskChange:
         async with asyncio.timeout(5):
             while True:
@@ -126,7 +139,7 @@ class Resumed:
     def __init__(self, directory: Path, task: Task = TASK) -> None:
         self.runtime, self.around = Runtime(), Around()
         settings = EcsSettings(directory, directory, "default", "eu-west-1", 1024, 1024, "http://169.254.170.3")
-        tools = Tools(
+        self.tools = tools = Tools(
             settings=settings,
             clock=SystemClock(),
             api=cast("Any", self.around),
@@ -291,3 +304,14 @@ async def test_a_reason_that_no_file_can_hold_is_told_all_the_same(resumed: Resu
     assert stopped.containers[0].reason == (
         "CannotCreateContainerError: unable to find user ?: no matching entries in passwd file"
     )
+
+
+async def test_what_an_earlier_agent_left_and_nobody_can_remove_keeps_no_agent_from_working(resumed: Resumed):
+    engine = Engine(resumed.tools)
+    running = asyncio.create_task(engine.run())
+    ready = asyncio.create_task(engine.ready())
+    await asyncio.wait([running, ready], timeout=5, return_when=asyncio.FIRST_COMPLETED)
+    assert not running.done()
+    assert ready.done()
+    running.cancel()
+    await asyncio.wait([running])
