@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +18,8 @@ from roadstead.cli import deployment
 from roadstead.cli.failure import CommandFailed
 from roadstead.cli.settings import Config
 from roadstead.cli.view import View
-from roadstead.engines.supervise import ProcessFailed, ProcessSpec, RestartPolicy, State, Supervisor
+from roadstead.engines.supervise import ProcessFailed, ProcessSpec, RestartPolicy, State, Supervisor, read_status
+from roadstead.engines.supervise.process import is_alive
 from roadstead.server.files import Credentials
 
 DEADLINE = 30.0
@@ -103,17 +105,8 @@ async def test_down_after_a_crash_frees_the_host_when_nothing_comes_up_again(
     assert freed == [tmp_path]
 
 
-async def test_a_profile_that_cannot_be_written_is_told_and_keeps_nothing_from_running(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    home, argv = tmp_path / "home", (sys.executable, "-c", "import time; time.sleep(1000)")
-    home.mkdir()
-    (home / ".aws").touch()
-    monkeypatch.setattr("roadstead.cli.profile.person_home", lambda: home)
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    supervisor = Supervisor(tmp_path, [ProcessSpec("one", argv)])
-    key = Credentials(account="1", region="r", endpoint="http://x", access_key_id="A", secret_access_key="S")
+def play(monkeypatch: pytest.MonkeyPatch, supervisor: Supervisor, **changes: object) -> None:
+    """Have `run` work with this supervisor, on a host that has nothing else of the deployment."""
 
     async def settings(*_: object) -> RuntimeSettings:
         return cast("RuntimeSettings", object())
@@ -125,16 +118,30 @@ async def test_a_profile_that_cannot_be_written_is_told_and_keeps_nothing_from_r
     async def stop_and_free(*_: object) -> None:
         await supervisor.stop()
 
-    changes: dict[str, Any] = {
+    played: dict[str, Any] = {
         "specs": lambda *_: [],
         "_settings": settings,
         "_supervisor": supervising,
         "port_problem": lambda _: "",
-        "read_credentials": lambda _: key,
+        "containers_run": lambda _: False,
         "stop_and_free": stop_and_free,
     }
-    for name, value in changes.items():
+    for name, value in {**played, **changes}.items():
         monkeypatch.setattr(deployment, name, value)
+
+
+async def test_a_profile_that_cannot_be_written_is_told_and_keeps_nothing_from_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, argv = tmp_path / "home", (sys.executable, "-c", "import time; time.sleep(1000)")
+    home.mkdir()
+    (home / ".aws").touch()
+    monkeypatch.setattr("roadstead.cli.profile.person_home", lambda: home)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    key = Credentials(account="1", region="r", endpoint="http://x", access_key_id="A", secret_access_key="S")
+    supervisor = Supervisor(tmp_path, [ProcessSpec("one", argv)])
+    play(monkeypatch, supervisor, read_credentials=lambda _: key)
     seen: list[State] = []
 
     def ready() -> None:
@@ -147,3 +154,41 @@ async def test_a_profile_that_cannot_be_written_is_told_and_keeps_nothing_from_r
         await supervisor.stop()
     assert seen == [State.READY]
     assert "The AWS profile was not written: " in capsys.readouterr().out
+
+
+async def test_an_end_that_is_wanted_while_survivors_are_met_ends_them_before_the_host_is_freed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listens, told = tmp_path / "listens", tmp_path / "told"
+    code = f"""
+import pathlib, signal, time
+signal.signal(signal.SIGTERM, lambda *_: pathlib.Path({str(told)!r}).touch())
+pathlib.Path({str(listens)!r}).touch()
+while True: time.sleep(1000)
+"""
+
+    async def check() -> bool:
+        return listens.exists()
+
+    left = ProcessSpec("deaf", (sys.executable, "-c", code), check=check, stop_timeout=1.0)
+    first = Supervisor(tmp_path, [left])
+    await first.start()
+    process = first.status().children[0].process
+    assert process is not None
+    await first.release()
+    freed: list[bool] = []
+    play(
+        monkeypatch,
+        Supervisor(tmp_path, [replace(left, revision="2", stop_timeout=10.0)]),
+        free_host=lambda *_: freed.append(is_alive(process)),
+    )
+    running = asyncio.create_task(deployment.run(tmp_path, Config(), profile=False, ready=lambda: None))
+    try:
+        await reached(told.exists, seconds=DEADLINE)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(running, DEADLINE)
+        assert freed == [False]
+        assert read_status(tmp_path).children == ()
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        await asyncio.to_thread(os.waitpid, process.pid, 0)

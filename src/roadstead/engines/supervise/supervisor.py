@@ -103,11 +103,16 @@ class Supervisor:
             child.forget_past()
 
     async def stop(self) -> None:
-        """Stop everything, each after all that depend on it, and give the data directory free."""
+        """Stop everything, each after all that depend on it, and give the data directory free.
+
+        Also what an earlier supervisor left, when we were told to stop before we had met all of it.
+        """
         async with asyncio.TaskGroup() as group:
             for child in self._children.values():
                 group.create_task(self._bring_down(child))
-        if self._recording:  # before that, the record still tells of survivors that we have not met
+        if self._taken:
+            if not self._recording and (before := read_record(self._data)) is not None:
+                await end_survivors(before.children)
             self._recording = False
             remove_record(self._data)
         await self.release()
