@@ -340,3 +340,24 @@ def test_a_search_ends_where_it_has_looked_at_enough(
     pages = list(admin.logs.get_paginator("filter_log_events").paginate(logGroupName="/app", filterPattern="hit"))
     assert [message for page in pages for message in messages(page)] == ["hit1", "hit8", "hit19"]
     assert len(pages) > 2
+
+
+def test_an_arn_names_no_group_of_another_place(admin: Account, stream: dict[str, str]):
+    put(admin, stream, ["here"])
+    here = f"arn:aws:logs:us-east-1:{admin.id}:log-group:/app"
+    for identifier in (here, "/app"):
+        found = admin.logs.get_log_events(logGroupIdentifier=identifier, logStreamName="web/1", startFromHead=True)
+        assert messages(found) == ["here"]
+    refusals = {
+        f"arn:aws:logs:eu-west-1:{admin.id}:log-group:/app": "ResourceNotFoundException",
+        f"arn:aws:ecs:us-east-1:{admin.id}:/app": "ResourceNotFoundException",
+        "arn:aws:logs:us-east-1:999999999990:log-group:/app": "AccessDeniedException",
+    }
+    for identifier, expected in refusals.items():
+        for call, more in (
+            (admin.logs.get_log_events, {"logStreamName": "web/1"}),
+            (admin.logs.filter_log_events, {}),
+            (admin.logs.describe_log_streams, {}),
+        ):
+            code, _ = failure(call, logGroupIdentifier=identifier, **more)
+            assert code == expected

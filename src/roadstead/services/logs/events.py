@@ -87,7 +87,7 @@ async def get_log_events(ctx: Context, request: GetLogEventsRequestTypeDef) -> d
 
     A token names the event that the page ended at (`f/` forward, `b/` backward); at the end of the stream the same token comes back.
     """
-    group = await require_group(ctx, named_group(request))
+    group = await require_group(ctx, named_group(ctx, request))
     stream = await require_stream(ctx, group, request["logStreamName"])
     stmt = select(*PLACE, log_events.c.size).where(log_events.c.stream_id == stream.id)
     if "startTime" in request:

@@ -33,7 +33,7 @@ _SCANNED_BYTES = 64 << 20
 @operation("logs:FilterLogEvents", resources=resources, reads=True)
 async def filter_log_events(ctx: Context, request: FilterLogEventsRequestTypeDef) -> dict[str, object]:
     """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html."""
-    name = named_group(request)
+    name = named_group(ctx, request)
     group = await require_group(ctx, name)
     try:
         pattern = parse_pattern(request.get("filterPattern", ""))

@@ -35,28 +35,36 @@ def group_arn(account: str, region: str, name: str) -> Arn:
     return Arn(service="logs", region=region, account=account, resource=f"log-group:{name}")
 
 
-def named_group(request: Mapping[str, Any]) -> str:
-    """The group's name from `logGroupName` or `logGroupIdentifier` (a name or an ARN); exactly one is given."""
+def named_group(ctx: Context, request: Mapping[str, Any]) -> str:
+    """The group's name from `logGroupName` or `logGroupIdentifier` (a name or an ARN); exactly one is given.
+
+    Raises ResourceNotFoundException for the ARN of what is not here: of another region or account.
+    """
     name, identifier = request.get("logGroupName"), request.get("logGroupIdentifier")
     if (name is None) == (identifier is None):
         raise InvalidParameterException("Exactly one of logGroupName or logGroupIdentifier must be specified.")
-    return name if name is not None else group_of_identifier(str(identifier))
+    return name if name is not None else _group_of_identifier(ctx, str(identifier))
 
 
-def group_of_identifier(identifier: str) -> str:
-    """The group's name from a name or an ARN."""
+def _group_of_identifier(ctx: Context, identifier: str) -> str:
     if not identifier.startswith("arn:"):
         return identifier
     try:
-        resource = Arn.parse(identifier).resource
+        arn = Arn.parse(identifier)
     except InvalidArn as error:
         raise InvalidParameterException(f"Invalid log group ARN: {identifier}") from error
-    return resource.removeprefix("log-group:").removesuffix(":*")
+    here = (arn.service, arn.region, arn.account) == ("logs", ctx.region, ctx.account)
+    if not here or not arn.resource.startswith("log-group:"):
+        raise ResourceNotFoundException("The specified log group does not exist.")
+    return arn.resource.removeprefix("log-group:").removesuffix(":*")
 
 
 async def resources(ctx: Context, request: Mapping[str, Any]) -> Sequence[Named]:
     """What policies see: the stream's ARN, with an empty stream for calls about a group, and the group's tags."""
-    name = named_group(request)
+    try:
+        name = named_group(ctx, request)
+    except ResourceNotFoundException:
+        return [str(request["logGroupIdentifier"])]
     stream = request.get("logStreamName", "")
     arn = ctx.arn("logs", f"log-group:{name}:log-stream:{stream}")
     return [Resource(arn, tags=tags_of(ctx, name))]

@@ -41,7 +41,7 @@ async def describe_log_streams(ctx: Context, request: DescribeLogStreamsRequestT
 
     By LastEventTime, a stream without events counts as time 0.
     """
-    name = named_group(request)
+    name = named_group(ctx, request)
     group = await require_group(ctx, name)
     prefix, by = request.get("logStreamNamePrefix"), request.get("orderBy", "LogStreamName")
     if prefix and by == "LastEventTime":
