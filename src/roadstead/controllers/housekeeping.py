@@ -12,6 +12,7 @@ import structlog
 from roadstead.controllers.controller import Controller, Shard
 from roadstead.services.ecs import api as ecs
 from roadstead.services.hosts import api as hosts
+from roadstead.store import StoreError
 from roadstead.store.consumers import trim
 from roadstead.store.idempotency import purge_expired
 
@@ -66,6 +67,12 @@ def housekeeping_controller(*more: Chore) -> Controller:
 
 async def _clean(chores: Sequence[Chore], shard: Shard) -> None:
     for chore in chores:
-        gone = await chore.do(shard)
+        try:
+            gone = await chore.do(shard)
+        except StoreError:
+            raise
+        except Exception:  # noqa: BLE001 - the fault of one chore, as of blobs that are away, must not keep the others from being done
+            _log.exception("a chore failed", chore=chore.name)
+            continue
         if gone:
             _log.info("cleared", chore=chore.name, count=gone)

@@ -7,6 +7,7 @@ from tests.support.pool import register_instance
 
 from roadstead.controllers.controller import Shard
 from roadstead.controllers.housekeeping import Chore, housekeeping_controller
+from roadstead.store.blobs import StorageUnavailable
 from roadstead.store.leases import LeaseHolder
 
 
@@ -33,3 +34,19 @@ async def test_what_is_over_goes(cloud: Cloud) -> None:
     described = await user.call("ecs:DescribeContainerInstances", containerInstances=[arn])
     assert described["failures"] == [{"arn": arn, "reason": "MISSING"}]
     assert cleared == ["more", "more"]
+
+
+async def test_a_chore_that_fails_does_not_keep_the_others_from_being_done(cloud: Cloud) -> None:
+    done: list[str] = []
+
+    async def fails(_: Shard) -> int:
+        raise StorageUnavailable("S3 does not answer")
+
+    async def works(_: Shard) -> int:
+        done.append("works")
+        return 0
+
+    lease = await LeaseHolder(cloud.store, "test").acquire("controller/housekeeping", timedelta(days=1))
+    assert lease is not None
+    await housekeeping_controller(Chore("fails", fails), Chore("works", works)).pass_(Shard(cloud.store, lease))
+    assert done == ["works"]
