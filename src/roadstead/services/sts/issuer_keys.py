@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from roadstead.kernel.clock import Clock
+from roadstead.kernel.errors import ServiceError
 from roadstead.services.iam.api import BadUrl, IssuerAway, IssuerClient, IssuerFailed, IssuerUntrusted, Provider
 from roadstead.services.sts.errors import IDPCommunicationErrorException, InvalidIdentityTokenException
 from roadstead.services.sts.web_token import PublicKey, read_keys
@@ -43,12 +44,21 @@ class _Discovery(msgspec.Struct):
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of one provider. `fetched_at` and `asked_at` are monotonic; the latter counts failures too."""
+    """What is known of one provider. `fetched_at` and `asked_at` are monotonic; the latter, and `answers`, count failures too."""
 
     keys: Sequence[PublicKey] = ()
     fetched_at: float | None = None
     asked_at: float | None = None
+    answers: int = 0
+    failure: ServiceError | None = None
+    """Why it gave no keys when it was asked last."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def failed(self, failure: ServiceError) -> ServiceError:
+        """Remember why it gave no keys."""
+        self.answers += 1
+        self.failure = failure
+        return failure
 
 
 class IssuerKeys:
@@ -68,12 +78,16 @@ class IssuerKeys:
         found = self._fitting(known, header) if self._age(known.fetched_at) < FRESH_SECONDS else []
         if found:
             return found
+        answers = known.answers
         async with known.lock:
             found = self._fitting(known, header) if self._age(known.fetched_at) < FRESH_SECONDS else []
-            if not found and (self._age(known.asked_at) >= AGAIN_SECONDS or known.fetched_at is None):
+            due = self._age(known.asked_at) >= AGAIN_SECONDS or known.fetched_at is None
+            if not found and due and known.answers == answers:  # what others were told meanwhile holds for this one too
                 await self._fetch(provider, known)
             if self._age(known.fetched_at) < KEPT_SECONDS:
                 found = found or self._fitting(known, header)
+            elif known.failure is not None:
+                raise type(known.failure)(known.failure.message)
         if not found:
             raise InvalidIdentityTokenException(_NO_KEY)
         return found
@@ -101,14 +115,17 @@ class IssuerKeys:
         try:
             known.keys = await self._keys(provider)
         except IssuerAway as error:
-            if self._age(known.fetched_at) < KEPT_SECONDS:
-                return
-            raise IDPCommunicationErrorException(f"The identity provider can't be reached: {error}") from error
+            failure = known.failed(IDPCommunicationErrorException(f"The identity provider can't be reached: {error}"))
+            if self._age(known.fetched_at) >= KEPT_SECONDS:
+                raise failure from error
         except IssuerUntrusted as error:
-            raise InvalidIdentityTokenException(_UNTRUSTED) from error
+            raise known.failed(InvalidIdentityTokenException(_UNTRUSTED)) from error
         except (IssuerFailed, BadUrl, msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise InvalidIdentityTokenException(_NO_KEY) from error
-        known.fetched_at = self._clock.monotonic()
+            raise known.failed(InvalidIdentityTokenException(_NO_KEY)) from error
+        else:
+            known.answers += 1
+            known.failure = None
+            known.fetched_at = self._clock.monotonic()
 
     async def _keys(self, provider: Provider) -> Sequence[PublicKey]:
         url = str(provider.url)
