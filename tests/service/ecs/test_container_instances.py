@@ -177,8 +177,12 @@ async def test_filter(cloud: Cloud) -> None:
     await register_instance(user, "default", cpu=1, memory=1, **{"ecs.availability-zone": "us-east-1b"})
     listed = await user.call("ecs:ListContainerInstances", filter="attribute:ecs.availability-zone == us-east-1a")
     assert listed["containerInstanceArns"] == [arn]
+    for filter in ("(", "runningTasksCount > 1"):
+        with pytest.raises(InvalidParameterException):
+            await user.call("ecs:ListContainerInstances", filter=filter)
+    constraint = {"type": "memberOf", "expression": "runningTasksCount > 1"}
     with pytest.raises(InvalidParameterException):
-        await user.call("ecs:ListContainerInstances", filter="(")
+        await user.call("ecs:RunTask", taskDefinition="web", placementConstraints=[constraint])
 
 
 async def test_tags(cloud: Cloud) -> None:

@@ -23,6 +23,7 @@ class InvalidExpression(ValueError):
 
 _TOKEN = re.compile(r"\s*(?:(?P<symbol>&&|\|\||==|!=|=~|!~|>=|<=|>|<|[()!,\[\]])|(?P<word>[^\s()!,\[\]=<>&|~]+))")
 _ATTRIBUTE = "attribute:"
+_INSTANCE_ID = "ec2instanceid"
 _REGEX_OPERATORS = ("=~", "!~", "matches", "not_matches")
 _LONGEST = 2000
 """Characters of an expression."""
@@ -146,6 +147,8 @@ class _Parser:
             wanted = operator == "exists"
             name = subject.removeprefix(_ATTRIBUTE)
             return lambda candidate: (name in candidate.attributes) is wanted
+        if not subject.startswith(_ATTRIBUTE) and subject.lower() != _INSTANCE_ID:
+            raise InvalidExpression(f"unknown subject {subject}")
         if operator in ("in", "not_in", "!in"):
             values, wanted = self.argument_list(), operator == "in"
             return lambda candidate: (_subject(subject, candidate) in values) is wanted
@@ -165,9 +168,7 @@ class _Parser:
 def _subject(name: str, candidate: Candidate) -> str | None:
     if name.startswith(_ATTRIBUTE):
         return candidate.attributes.get(name.removeprefix(_ATTRIBUTE))
-    if name.lower() == "ec2instanceid":
-        return candidate.ec2_instance_id
-    raise InvalidExpression(f"unknown subject {name}")
+    return candidate.ec2_instance_id
 
 
 class _Regex(Protocol):

@@ -55,6 +55,8 @@ def test_matches(expression: str, result: bool) -> None:
         "attribute:x == 1 attribute:y == 2",
         "attribute:x in 1",
         "a ~~ b",
+        "runningTasksCount > 1",
+        "agentVersion in [1]",
         "attribute:x =~ [",
         "attribute:x =~ " + ".{1,999}" * 15,
         "attribute:x =~",
