@@ -8,13 +8,14 @@ from typing import TypeVar
 import msgspec
 
 from roadstead.access.master_key import MasterKey
+from roadstead.access.revisions import had_identities
 from roadstead.kernel.clock import Clock
 from roadstead.kernel.ids import hex_id
 from roadstead.kernel.settings import INTERNAL_ACCOUNT, Deployment
 from roadstead.server.files import Credentials, write_secret
 from roadstead.services.accounts.api import ensure_default_account
 from roadstead.services.ec2.api import default_network
-from roadstead.services.iam.api import ADMINISTRATOR, IssuedKey, first_key, remove_user, user_with_key
+from roadstead.services.iam.api import ADMINISTRATOR, IssuedKey, first_key, has_user, remove_user, user_with_key
 from roadstead.store import Store, Transaction
 from roadstead.wire.identity import AgentIdentity
 
@@ -51,7 +52,8 @@ async def ensure_identities(
     """Make the administrator and this host's identity where their files are missing; keep them otherwise.
 
     A lost file means a new key, and the old one is void. Only where servers share a database, a missing file may mean that another
-    server made the administrator: then this one is given the same key.
+    server made the administrator: then this one is given the same key. A file that was left of another database counts as lost; but
+    whoever took an administrator's key away here is not given another one.
     """
     await _ensure_administrator(store, master, deployment, clock, shared=shared)
     await _ensure_agent(store, master, deployment, clock)
@@ -62,7 +64,9 @@ async def _ensure_administrator(
 ) -> None:
     path = deployment.data_dir / CREDENTIALS_FILE
     known = _read(path, Credentials)
-    if known is not None and known.account == deployment.account:
+    async with store.snapshot() as tx:
+        is_new = not await had_identities(tx, deployment.account)
+    if known is not None and known.account == deployment.account and not is_new:
         if (known.endpoint, known.region) != (deployment.endpoint, deployment.region):
             changed = msgspec.structs.replace(known, endpoint=deployment.endpoint, region=deployment.region)
             write_secret(path, changed)
@@ -85,7 +89,9 @@ async def _ensure_administrator(
 async def _ensure_agent(store: Store, master: MasterKey, deployment: Deployment, clock: Clock) -> None:
     path = deployment.data_dir / AGENT_FILE
     known = _read(path, AgentIdentity)
-    if known is not None:
+    async with store.snapshot() as tx:
+        is_here = known is not None and await has_user(tx, INTERNAL_ACCOUNT, known.host_id)
+    if known is not None and is_here:
         current = msgspec.structs.replace(
             known,
             endpoint=deployment.endpoint,

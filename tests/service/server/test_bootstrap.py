@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from tests.support.postgres import PostgresServer
 
 from roadstead.access.errors import AuthenticationError
 from roadstead.access.gatekeeper import Gatekeeper
 from roadstead.access.master_key import MasterKey
 from roadstead.access.principal import Principal
+from roadstead.access.revisions import touch_account
 from roadstead.access.sealing import Sealer
-from roadstead.access.tables import attached_policies, group_members, inline_policies, tags, users
+from roadstead.access.tables import access_keys, attached_policies, group_members, inline_policies, tags, users
 from roadstead.core.sigv4 import SignableRequest, sign
 from roadstead.kernel.clock import SystemClock
 from roadstead.kernel.settings import INTERNAL_ACCOUNT
@@ -152,6 +153,33 @@ async def test_a_lost_host_identity_is_replaced(settings: ServerSettings):
     await start(settings)
     found = read(settings, "agent.json")
     assert found["hostId"] != lost["hostId"]
+
+
+async def test_files_of_another_database_are_replaced(tmp_path: Path):
+    """The directory of the database was removed, or another database is named."""
+    settings = ServerSettings(data_dir=tmp_path / "data", state=tmp_path / "state")
+    await start(settings)
+    before = read(settings, "credentials.json"), read(settings, "agent.json")
+    another = replace(settings, state=tmp_path / "another")
+    await start(another)
+    after = read(settings, "credentials.json"), read(settings, "agent.json")
+    assert None not in await start(another, *after)
+    assert after[0]["accessKeyId"] != before[0]["accessKeyId"]
+    assert after[1]["hostId"] != before[1]["hostId"]
+
+
+async def test_a_key_that_was_taken_away_is_not_given_again(settings: ServerSettings):
+    await start(settings)
+    async with running_server(settings) as server:
+
+        async def take_away(tx: Transaction) -> None:
+            await tx.execute(delete(access_keys).where(access_keys.c.account == settings.account))
+            await touch_account(tx, settings.account)
+
+        await server.store.run(take_away)
+    before = read(settings, "credentials.json")
+    assert await start(settings, before) == [None]
+    assert read(settings, "credentials.json") == before
 
 
 @pytest.mark.postgres

@@ -18,6 +18,7 @@ from roadstead.services.iam.founding import (
     NewAccount,
     account_with_administrator,
     first_key,
+    has_user,
     remove_user,
     user_with_key,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "ensure_linked_role",
     "find_provider",
     "first_key",
+    "has_user",
     "identity_tags",
     "is_outbound_issuer",
     "issuer_client",

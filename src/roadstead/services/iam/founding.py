@@ -101,6 +101,12 @@ async def remove_user(tx: Transaction, account: str, name: str) -> None:
     await touch_account(tx, account)
 
 
+async def has_user(tx: Transaction, account: str, name: str) -> bool:
+    """Whether there is such a user."""
+    stmt = select(users.c.user_id).where(users.c.account == account, users.c.user_name == name)
+    return (await tx.execute(stmt)).first() is not None
+
+
 async def first_key(tx: Transaction, *, master: MasterKey, account: str, name: str) -> IssuedKey | None:
     """The oldest active key of a user with its secret, for the server's own use; None when there is none."""
     stmt = (
