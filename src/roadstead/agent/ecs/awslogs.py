@@ -98,7 +98,10 @@ class AwsLogs:
         return output
 
     def resume(self, task: Task, launch: Launch, runtime_id: str) -> None:
-        """Follow again, from where an earlier agent had come. What has no log stream, because its options are wrong, never ran."""
+        """Follow again, from where an earlier agent had come. What has no log stream, because its options are wrong, never ran.
+
+        What can't be followed, as for a disk that is full, is left to the next agent.
+        """
         if runtime_id in self._open:
             return
         stream = None
@@ -107,7 +110,7 @@ class AwsLogs:
                 stream = self._stream(task, launch, runtime_id)
             except OutputUnavailable as error:
                 log.info("nothing to carry on", container=runtime_id, reason=str(error))
-        self._follow(runtime_id, stream)
+        self._follow_again(runtime_id, stream)
 
     async def close(self, runtime_id: str) -> None:
         """Carry on what is left, for a few seconds here and then beside."""
@@ -134,9 +137,11 @@ class AwsLogs:
                     owners[make_runtime_id(record.task, name, attempt)] = (record.task, launches[name])
         for runtime_id in self._shipper.left_behind():
             if (owner := owners.get(runtime_id)) is None:
-                self._follow(runtime_id, None)
+                self._follow_again(runtime_id, None)
             else:
                 self.resume(*owner, runtime_id)
+            if runtime_id not in self._open:
+                continue
             self._closing[runtime_id] = asyncio.create_task(
                 self._finish(runtime_id), name=f"old output of {runtime_id}"
             )
@@ -156,10 +161,15 @@ class AwsLogs:
             self._closing.pop(runtime_id, None)
 
     def _follow(self, runtime_id: str, stream: _Stream | None) -> None:
-        if runtime_id in self._open:
-            return
-        self._open.add(runtime_id)
-        self._shipper.follow(runtime_id, stream.put if stream else _drop)
+        if runtime_id not in self._open:
+            self._shipper.follow(runtime_id, stream.put if stream else _drop)
+            self._open.add(runtime_id)
+
+    def _follow_again(self, runtime_id: str, stream: _Stream | None) -> None:
+        try:
+            self._follow(runtime_id, stream)
+        except OSError as error:
+            log.warning("output is not carried on", container=runtime_id, reason=str(error))
 
     def _stream(self, task: Task, launch: Launch, runtime_id: str) -> _Stream:
         options = launch.log_config.config

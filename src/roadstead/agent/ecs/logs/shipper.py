@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,17 +101,20 @@ class Shipper:
         return sorted(entry.name for entry in self._directory.iterdir() if entry.name not in self._tails)
 
     def follow(self, container_id: str, put: Put) -> None:
-        """Ship a container's output from its checkpoint on, until `finish`."""
+        """Ship a container's output from its checkpoint on, until `finish`. Raises OSError."""
         paths = self.paths(container_id)
         paths.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         shipped = load_checkpoint(paths.checkpoint)
         streams: dict[str, _Stream] = {}
-        for name in STREAMS:
-            path = paths.directory / name
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            streams[name] = _Stream(SpoolFile(path, shipped[name]), LineSplitter(shipped[name]))
-        tail = _Tail(paths, put, streams)
-        tail.watches = [self._inotify.watch(paths.directory / name, IN_MODIFY) for name in STREAMS]
+        with ExitStack() as undo:
+            for name in STREAMS:
+                path = paths.directory / name
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+                streams[name] = _Stream(SpoolFile(path, shipped[name]), LineSplitter(shipped[name]))
+                undo.callback(streams[name].file.close)
+            watches = [self._inotify.watch(paths.directory / name, IN_MODIFY) for name in STREAMS]
+            undo.pop_all()
+        tail = _Tail(paths, put, streams, watches=watches)
         self._by_watch.update(dict.fromkeys(tail.watches, tail))
         self._tails[container_id] = tail
         tail.wake.set()

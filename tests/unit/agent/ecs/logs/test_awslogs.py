@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -89,3 +91,24 @@ async def test_what_a_finished_task_said_last_is_carried_on_by_an_agent_that_sta
     await reached(lambda: not (tmp_path / name).exists(), "the output was carried on")
     await output.aclose()
     assert logs.taken == [("its own", ["last words"])]
+
+
+async def test_output_that_can_not_be_carried_on_keeps_no_agent_from_working(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(path: Path, flags: int, *mode: int) -> int:
+        if flags & os.O_CREAT and path.name == "stderr":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opened(path, flags, *mode)
+
+    opened = os.open
+    monkeypatch.setattr(os, "open", full)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    task = logging()
+    output = AwsLogs(cast("Any", None), CredentialStore(), Shipper(tmp_path / "output"))
+    output.resume(task, read_task(task)["main"], "main-1")
+    output.adopt([])
+    await output.close("main-1")
+    await output.aclose()
+    assert (tmp_path / "output" / "main-1").exists(), "the next agent may carry it on"
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
