@@ -12,7 +12,15 @@ import structlog
 
 from roadstead.agent.client.retry import FAILING_SECONDS, UNCONNECTED, Backoff, Patience
 from roadstead.agent.ecs.files import TaskFiles
-from roadstead.agent.ecs.launch import Launch, container_spec, environment, isolation_of, runtime_id, task_spec
+from roadstead.agent.ecs.launch import (
+    DEFAULT_STOP_TIMEOUT,
+    Launch,
+    container_spec,
+    environment,
+    isolation_of,
+    runtime_id,
+    task_spec,
+)
 from roadstead.agent.ecs.network import InterfaceTimeout, NetworkPlan, plan_network
 from roadstead.agent.ecs.network.plan import InvalidInterface
 from roadstead.agent.ecs.output import OutputUnavailable
@@ -167,13 +175,13 @@ class Steps:
 
     async def stop(self, name: str) -> None:
         """The container's end: its stop signal, its stop timeout, SIGKILL. No error if it is gone."""
-        container, launch = self._record.containers[name], self._launches[name]
+        container, launch = self._record.containers[name], self._launches.get(name)
+        # An agent that can't read the task any more ends what an earlier one started.
+        grace = launch.stop_timeout if launch is not None else DEFAULT_STOP_TIMEOUT
 
         async def end() -> None:
             try:
-                await self._tools.runtime.stop(
-                    container.runtime_id, signal=container.stop_signal, grace=launch.stop_timeout
-                )
+                await self._tools.runtime.stop(container.runtime_id, signal=container.stop_signal, grace=grace)
             except NotFound:
                 log.info("nothing to stop", container=container.runtime_id)
 

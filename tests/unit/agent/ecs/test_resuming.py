@@ -38,6 +38,7 @@ from roadstead.wire.task import Container, RestartPolicy, Task
 
 ARN = "arn:aws:ecs:eu-west-1:123456789012:task/default/0123456789abcdef0123456789abcdef"
 TASK = Task(arn=ARN, network_mode="none", containers=(Container(name="main", image="web", essential=True),))
+UNREADABLE = msgspec.structs.replace(TASK, enable_fault_injection=True)
 RESTARTED = msgspec.structs.replace(
     TASK,
     containers=(msgspec.structs.replace(TASK.containers[0], restart_policy=RestartPolicy(enabled=True)),),
@@ -55,6 +56,7 @@ class Runtime:
         self.no_image: Exception | None = None
         self.refusal: Exception | None = None
         self.at_start: Callable[[], object] = bool
+        self.at_stop: Callable[[], object] = bool
         self.at_watch: Callable[[], object] = bool
 
     async def list(self) -> list[ContainerStatus]:
@@ -86,6 +88,10 @@ class Runtime:
     async def start(self, container_id: str) -> None:
         self.calls.append("start")
         self.at_start()
+
+    async def stop(self, container_id: str, *, signal: int, grace: float) -> None:
+        self.calls.append("stop")
+        self.at_stop()
 
     async def watch_again(self, container_id: str) -> None:
         self.calls.append("watch again")
@@ -276,6 +282,14 @@ async def test_a_program_that_runs_is_left_alone(resumed: Resumed):
     resumed.run()
     await resumed.around.until("RUNNING")
     assert resumed.runtime.calls == ["sandbox"]
+
+
+@pytest.mark.parametrize("resumed", [UNREADABLE], indirect=True)
+async def test_a_program_of_a_task_that_this_agent_takes_no_more_is_ended(resumed: Resumed):
+    resumed.find(ContainerState.RUNNING)
+    resumed.runtime.at_stop = lambda: resumed.end(143)
+    resumed.run()
+    assert (await resumed.around.until("STOPPED")).containers[0].exit_code == 143
 
 
 async def test_the_end_of_an_attempt_that_was_broken_off_ends_nothing(resumed: Resumed):
