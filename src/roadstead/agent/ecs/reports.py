@@ -17,6 +17,8 @@ from roadstead.core.taskengine.states import HAS_PROCESS, ContainerState
 log = structlog.get_logger(__name__)
 
 _AGAIN = Backoff(first=0.25, limit=60.0, factor=1.5)
+_MAX_REASON = 1024
+"""Characters of a reason, as with Amazon's agent: what an engine says last is often why."""
 
 
 class _Acknowledgment(msgspec.Struct, frozen=True):
@@ -36,7 +38,7 @@ def observe(record: TaskRecord) -> TaskChange | None:
         cluster=record.task.task_cluster_arn,
         task=record.task.arn,
         status=status,
-        reason=_reason(record) if status is TaskStatus.STOPPED else "",
+        reason=_reason(record)[:_MAX_REASON] if status is TaskStatus.STOPPED else "",
         containers=tuple(_container(container) for container in containers),
         pull_started_at=record.pull_started_at,
         pull_stopped_at=record.pull_stopped_at,
@@ -61,7 +63,7 @@ def _container(container: ContainerRecord) -> ContainerChange:
         container_name=container.name,
         status=status,
         exit_code=container.exit_code if status is TaskStatus.STOPPED else None,
-        reason=container.reason[:255] if status is TaskStatus.STOPPED else "",
+        reason=container.reason[:_MAX_REASON] if status is TaskStatus.STOPPED else "",
         runtime_id=container.runtime_id if container.created_at is not None else "",
         image_digest=container.image_digest,
     )

@@ -320,6 +320,14 @@ async def test_a_reason_that_no_file_can_hold_is_told_all_the_same(resumed: Resu
     )
 
 
+async def test_a_long_reason_is_told_whole(resumed: Resumed):
+    resumed.find(ContainerState.STOPPED)
+    resumed.runtime.refusal = CannotCreateContainer(f"{'a' * 800}: because of this")
+    resumed.run()
+    stopped = await resumed.around.until("STOPPED")
+    assert stopped.containers[0].reason.endswith(": because of this")
+
+
 async def test_what_an_earlier_agent_left_and_nobody_can_remove_keeps_no_agent_from_working(resumed: Resumed):
     engine = Engine(resumed.tools)
     running = asyncio.create_task(engine.run())
