@@ -9,6 +9,7 @@ from base64 import b32decode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from tests.support.server import Account, refusal
 from tests.support.waiting import until
 
@@ -231,6 +232,15 @@ def test_uses_are_recorded(admin: Account):
         ("ecr", []),
         ("logs", ["p"]),
     ]
+
+
+@pytest.mark.parametrize("region", ["x" * 60, "us-" + "x" * 50 + "-1"])
+def test_a_signature_for_no_region_keeps_nobody_from_being_recorded(region: str, admin: Account):
+    keys = admin.user("bob", {"Effect": "Allow", "Action": "logs:*", "Resource": "*"})
+    assert refusal(admin.server.client("logs", keys, region=region).describe_log_groups).status in (400, 403)
+    admin.server.client("logs", keys, region="eu-west-1").describe_log_groups()
+    used = until(lambda: _used(admin.iam, keys.key))
+    assert (used["ServiceName"], used["Region"]) == ("logs", "eu-west-1")
 
 
 def _used(iam: Any, key: str) -> dict[str, Any] | None:

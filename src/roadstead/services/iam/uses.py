@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from sqlalchemy import insert, select, update
 from roadstead.access.principal import Principal, PrincipalKind
 from roadstead.access.tables import access_keys
 from roadstead.kernel.clock import Clock
+from roadstead.kernel.regions import is_region
 from roadstead.services.iam.entities import KINDS, find_entity, name_of
 from roadstead.services.iam.tables import access_key_uses, action_uses
 from roadstead.store import Moments, Store, Transaction
@@ -18,6 +20,9 @@ from roadstead.store.moments import PRECISION
 
 _REMEMBERED = 50_000
 _LONG_TERM = "AKIA"
+_SERVICE = re.compile(r"[a-z0-9-]{1,64}")
+_GLOBAL = "global"
+"""The region of signatures for services without regions, as some clients make them."""
 _UNTRACKED = frozenset({"iam:PassRole"})
 """Actions that are no calls of an API, and have no time of last access."""
 
@@ -46,13 +51,18 @@ class UseRecorder:
         """Until when nothing needs to be done for a key, what it was used for, and a region: most uses end here."""
 
     def signed(self, principal: Principal, service: str, region: str) -> None:
-        """Note that a long-term key of `principal` was used to call a service (`ecs`) in a region."""
-        if principal.access_key_id.startswith(_LONG_TERM) and self._is_new(principal, service, region):
+        """Note that a long-term key of `principal` was used to call a service (`ecs`) in a region.
+
+        Of a signature only the key is known to be right: one that is scoped to anything else is no such call.
+        """
+        if not principal.access_key_id.startswith(_LONG_TERM) or not self._is_new(principal, service, region):
+            return
+        if _SERVICE.fullmatch(service) and _is_place(region):
             self.moments.note(_KeyUse(principal.access_key_id, service, region), self._clock.now())
 
     def asked(self, principal: Principal, action: str, region: str) -> None:
         """Note that `principal` asked for `action` (`ecs:RunTask`) in a region: attempts count, those that are denied among them."""
-        if not self._is_new(principal, action, region) or action in _UNTRACKED:
+        if not self._is_new(principal, action, region) or action in _UNTRACKED or not _is_place(region):
             return
         if principal.kind in (PrincipalKind.USER, PrincipalKind.ASSUMED_ROLE):
             kind, _, name = name_of(principal.identity_arn)
@@ -66,6 +76,11 @@ class UseRecorder:
             self._lately.clear()
         self._lately[use] = now + PRECISION.total_seconds()
         return True
+
+
+def _is_place(region: str) -> bool:
+    """Whether a request was for this: a region, none, or what stands for none."""
+    return is_region(region) or region in ("", _GLOBAL)
 
 
 async def _write(tx: Transaction, pending: Mapping[_Use | _KeyUse, datetime]) -> None:
