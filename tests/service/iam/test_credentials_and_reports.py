@@ -147,6 +147,12 @@ def test_service_linked_roles(admin: Account):
     asg = {"AWSServiceName": "autoscaling.amazonaws.com", "CustomSuffix": "blue"}
     assert iam.create_service_linked_role(**asg)["Role"]["RoleName"] == "AWSServiceRoleForAutoScaling_blue"
     assert refusal(iam.create_service_linked_role, AWSServiceName="x.amazonaws.com").code == "InvalidInput"
+    asg["CustomSuffix"] = "b" * 35
+    longest = iam.create_service_linked_role(**asg)["Role"]["RoleName"]
+    assert len(longest) == 64
+    assert iam.delete_service_linked_role(RoleName=longest)
+    asg["CustomSuffix"] += "b"
+    assert refusal(iam.create_service_linked_role, **asg).code == "InvalidInput", "no operation takes a longer name"
 
 
 def test_alias_and_summary(admin: Account):

@@ -86,6 +86,8 @@ LINKED_ROLES = MappingProxyType(
 )
 """The roles by the principal of the service that assumes them."""
 
+_LONGEST_NAME = 64
+"""Characters of a role's name (the model's `roleNameType`); no operation takes a longer one."""
 _KEPT = timedelta(days=7)
 _TASK = re.compile(r"task/aws-service-role/(?P<service>[^/]+)/(?P<role>[^/]+)/[0-9a-f-]{36}")
 
@@ -124,6 +126,8 @@ async def create_service_linked_role(ctx: Context, request: CreateServiceLinkedR
     if "CustomSuffix" in request and not linked.suffix:
         raise InvalidInputException(f"Custom suffix is not allowed for {service}")
     name = _role_name(request)
+    if len(name) > _LONGEST_NAME:
+        raise InvalidInputException(f"Service role name {name} has more than {_LONGEST_NAME} characters.")
     if await name_taken(ctx.tx, ctx.account, roles, roles.c.role_name, name) is not None:
         raise InvalidInputException(
             f"Service role name {name} has been taken in this account, please try a different suffix."
