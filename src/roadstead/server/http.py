@@ -1,5 +1,5 @@
-"""uvicorn's HTTP protocol with what it does not have: time-outs for slow request heads and slow readers, the headers of relays, which say from
-which VPC a connection is, and large bodies past the parser.
+"""uvicorn's HTTP protocol with what it does not have: time-outs for slow request heads and slow readers, a bound on heads, the headers of relays,
+which say from which VPC a connection is, and large bodies past the parser.
 """
 
 from __future__ import annotations
@@ -7,20 +7,24 @@ from __future__ import annotations
 import asyncio
 import sys
 from functools import partial
+from http import HTTPStatus
 from typing import Any, ClassVar, Protocol
 
 import httptools
 import structlog
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from roadstead.access.arrival import VPC
 from roadstead.registry.http import RECEIVE_BODY, ClientGone, Sink
 from roadstead.server.receiving import SHORTEST, BodySocket
 from roadstead.server.repeating import RepeatingHttpProtocol
-from roadstead.server.shortcuts import LentCycle, borrowed
+from roadstead.server.shortcuts import LentCycle, borrowed, lines_of
 from roadstead.server.turns import take_turn
 from roadstead.server.websockets import RelayedWebSocket
 from roadstead.wire.relayed import SIGNATURE, BadRelayHeader, read_relay_header
 
+LONGEST_HEAD = 64 * 1024
+"""Bytes that are parsed without an end of the head, or of the trailer, in sight: those of the piece that it begins in are not counted."""
 _log = structlog.get_logger("http")
 
 
@@ -48,6 +52,8 @@ class PatientHttpProtocol(RepeatingHttpProtocol):
     """What came of a relay's header so far; None once it is clear whether there is one."""
     _lacks_head = True
     """Whether a request's head is awaited, or the rest of one."""
+    _parsed = 0
+    """Bytes that were parsed since the last head, or piece of a body: as long as there is neither, all of them are kept."""
     _unwanted = 0
     """Bytes of a body that are still to come, and to be thrown away."""
     _head_timer: asyncio.TimerHandle | None = None
@@ -74,13 +80,18 @@ class PatientHttpProtocol(RepeatingHttpProtocol):
             if not data:
                 return
         before = self._begun_requests
+        self._parsed += len(data)
         super().data_received(data)
+        if self._parsed > LONGEST_HEAD:
+            self._refuse_head()
+            return
         if self._begun_requests > before and self._lacks_head:
             self._await_head()
 
     def on_message_begin(self) -> None:
         """The first byte of a request came."""
         self._lacks_head = True
+        self._parsed = 0
         super().on_message_begin()
         if self._vpc:
             self.scope[VPC] = self._vpc  # type: ignore[literal-required]
@@ -105,6 +116,7 @@ class PatientHttpProtocol(RepeatingHttpProtocol):
 
     def head_came(self) -> None:
         """Wait for it no longer."""
+        self._parsed = 0
         self._stop_timer()
 
     def on_body(self, body: bytes) -> None:
@@ -113,6 +125,7 @@ class PatientHttpProtocol(RepeatingHttpProtocol):
         uvicorn gathers pieces in a buffer, of which it gives a copy away, and stops to read until that was taken. A piece that comes alone
         is passed on as it is, while the next one is read.
         """
+        self._parsed = 0
         if not self.parser.should_upgrade():
             cycle = self.cycle
             gathered: bytes | bytearray = cycle.body
@@ -130,6 +143,14 @@ class PatientHttpProtocol(RepeatingHttpProtocol):
         if isinstance(error, httptools.HttpParserCallbackError):
             _log.error("a request could not be taken", exc_info=error.__context__ or error)
         super().send_400_response(msg)
+
+    def _refuse_head(self) -> None:
+        """Take no more of a head that does not end (RFC 6585, section 5); nothing can be said where an earlier request is not answered yet."""
+        if not self._unanswered and not self.transport.is_closing():
+            lines = lines_of(self.server_state.default_headers)
+            lines += b"content-length: 0\r\nconnection: close\r\n\r\n"
+            self.transport.write(STATUS_LINE[HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE] + lines)
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
