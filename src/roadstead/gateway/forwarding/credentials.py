@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import botocore.session
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from roadstead.gateway.forwarding.settings import UpstreamSettings
 from roadstead.kernel.people import person_home
@@ -57,7 +57,7 @@ class ProfileKeys:
         """The keys; raises NoKeys."""
         try:
             frozen = await asyncio.to_thread(self._credentials.get_frozen_credentials)
-        except BotoCoreError as error:
+        except (BotoCoreError, ClientError) as error:  # the second one where STS or the sign-on service refuses
             raise NoKeys(f"the profile {self._profile} gives no credentials: {error}") from error
         return UpstreamKeys(frozen.access_key, frozen.secret_key, frozen.token)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.httpsession import URLLib3Session
 
 from roadstead.gateway.forwarding import BadUpstream, UpstreamSettings, read_upstreams
+from roadstead.gateway.forwarding.credentials import NoKeys, key_source
 from roadstead.gateway.forwarding.upstreams import open_upstreams
 from roadstead.kernel.settings import Deployment
 from roadstead.kernel.settings_file import SettingsFile, read_settings_file
@@ -98,3 +103,22 @@ def test_keys_from_a_profile_and_from_the_environment(tmp_path: Path, monkeypatc
     environment = UpstreamSettings(service="s3", endpoint="http://h:1", environment=True)
     with pytest.raises(BadUpstream, match="not in the server's environment"):
         open_upstreams([environment], Deployment(tmp_path), ())
+
+
+async def test_a_profile_whose_role_is_refused_gives_no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile base]\naws_access_key_id = k\naws_secret_access_key = s\n"
+        "[profile store]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\nregion = us-east-1\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    denied = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>not you</Message></Error></ErrorResponse>"
+
+    def send(_session: object, request: AWSPreparedRequest) -> AWSResponse:
+        return AWSResponse(request.url, 403, HTTPHeaders(), BytesIO(denied))
+
+    monkeypatch.setattr(AWSResponse, "content", property(lambda answer: answer.raw.getvalue()))
+    monkeypatch.setattr(URLLib3Session, "send", send)
+    source = key_source(UpstreamSettings(service="s3", endpoint="http://h:1", profile="store"))
+    with pytest.raises(NoKeys, match=r"the profile store gives no credentials: .*AccessDenied.* not you"):
+        await source.current()
