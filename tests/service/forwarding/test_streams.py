@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 import os
@@ -24,6 +25,7 @@ from tests.support.waiting import until
 
 from roadstead.core.forwarding.chunks import Chain
 from roadstead.core.sigv4 import Scope, signing_key
+from roadstead.gateway.forwarding import UpstreamSettings
 
 MIB = 1024 * 1024
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -254,6 +256,30 @@ def test_an_upstream_that_answers_before_the_body_is_read(server_with: ServerWit
         failed = refusal(s3.put_object, Bucket="web", Key="k", Body=bytes(20 * MIB))
         assert (failed.code, failed.status) == ("QuotaExceeded", 507)
         assert refusal(s3.put_object, Bucket="web", Key="k", Body=b"again").code == "QuotaExceeded"
+
+
+def test_an_answer_that_is_changed_does_not_come_compressed(server_with: ServerWith) -> None:
+    """Some of the objects may not be deleted, and the client would take the answer in gzip."""
+    result = b"<DeleteResult><Deleted><Key>mine</Key></Deleted></DeleteResult>"
+
+    def delete(connection: socket.socket) -> None:
+        packed = b"accept-encoding: gzip" in head_of(connection).lower()
+        body, more = (gzip.compress(result), b"content-encoding: gzip\r\n") if packed else (result, b"")
+        connection.sendall(b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\n\r\n%b" % (more, len(body), body))
+
+    asked = b"<Delete><Object><Key>mine</Key></Object><Object><Key>theirs</Key></Object></Delete>"
+    with bad_upstream(delete) as upstream:
+        endpoint = upstream.endpoint
+        server = server_with(
+            UpstreamSettings(service="s3", endpoint=endpoint, access_key_id=ACCESS_KEY, secret_access_key=SECRET_KEY)
+        )
+        statement = {"Effect": "Allow", "Action": "s3:DeleteObject", "Resource": "arn:aws:s3:::web/mine"}
+        user = server.new_user("000000000000", "u", json.dumps({"Version": "2012-10-17", "Statement": statement}))
+        headers = headers_for(server.port, user, "POST", "/web?delete", sha256(asked).hexdigest())
+        answer = server.send("POST", "/web?delete", {**headers, "accept-encoding": "gzip"}, asked)
+    assert answer.status == 200, answer.text
+    assert b"<Deleted><Key>mine</Key></Deleted>" in answer.body
+    assert b"<Error><Key>theirs</Key>" in answer.body
 
 
 def test_an_answer_that_breaks_off_is_not_made_whole(server_with: ServerWith, s3_server: S3Server) -> None:

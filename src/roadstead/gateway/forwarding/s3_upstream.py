@@ -46,11 +46,14 @@ def upstream_request(
 
 
 def rewritten(call: S3Call, document: bytes) -> S3Call:
-    """The call with another document: everything that its sender said of the bytes of the old one is said of this one."""
+    """The call with another document: everything that its sender said of the bytes of the old one is said of this one.
+
+    Its answer is read and changed here, so it must not come compressed.
+    """
     headers = {
         name: value
         for name, value in call.headers.items()
-        if not name.startswith(("x-amz-checksum-", "x-amz-sdk-checksum"))
+        if not name.startswith(("x-amz-checksum-", "x-amz-sdk-checksum")) and name != "accept-encoding"
     }
     headers["content-md5"] = _base64_md5(document)
     return S3Call(
