@@ -317,6 +317,28 @@ def test_what_the_client_does_not_want_any_more_is_not_fetched(server_with: Serv
         assert stopped.wait(20)
 
 
+def test_every_value_of_a_list_reaches_the_upstream(server_with: ServerWith) -> None:
+    heard: list[bytes] = []
+
+    def listen(connection: socket.socket) -> None:
+        heard.append(head_of(connection))
+        connection.sendall(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n")
+
+    function = "arn:aws:lambda:us-east-1:000000000000:function:f"
+    with bad_upstream(listen) as upstream:
+        endpoint = upstream.endpoint
+        server = server_with(
+            UpstreamSettings(service="lambda", endpoint=endpoint, access_key_id="k", secret_access_key="s")
+        )
+        keys = user_of(server)
+        server.client("lambda", keys).untag_resource(Resource=function, TagKeys=["one", "a b", "three"])
+        path = "/2015-03-31/functions?MaxItems=1&MaxItems=2"
+        server.send("GET", path, server.signed(keys, "lambda", {}, b"", method="GET", path=path))
+    untagged, listed = [head.partition(b"\r\n")[0] for head in heard]
+    assert untagged.endswith(b"?tagKeys=one&tagKeys=a%20b&tagKeys=three HTTP/1.1")
+    assert listed == b"GET /2015-03-31/functions?MaxItems=2 HTTP/1.1"
+
+
 def test_nothing_of_the_caller_reaches_the_upstream(server_with: ServerWith, s3_server: S3Server) -> None:
     heard: list[bytes] = []
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from hashlib import sha256
 from urllib.parse import unquote
 
+from botocore.model import ListShape
+
 from roadstead.access.errors import AuthenticationError
 from roadstead.access.signed_request import SignatureClaim, read_claim
 from roadstead.core.sigv4 import SignableRequest
@@ -21,6 +23,7 @@ from roadstead.gateway.models import SERVICES
 from roadstead.gateway.outcome import Outcome
 from roadstead.gateway.payload import payload_hash
 from roadstead.gateway.protocols import HttpRequest, HttpResponse
+from roadstead.gateway.protocols.compiler import members_of, text_trait, wire_name
 from roadstead.gateway.protocols.detect import Target, Unidentified, identify
 from roadstead.gateway.protocols.errors import UnknownRoute
 
@@ -88,7 +91,7 @@ class ModeledForwarding:
         if _HASH in headers:
             headers[_HASH] = digest
         is_json = target.codec.family == "json"
-        path, query = ("/", "") if is_json else (request.path, encoded_query(head.parameters()))
+        path, query = ("/", "") if is_json else (request.path, encoded_query(_pairs(target, head)))
         headers = signed_anew(
             SignableRequest(request.method, path, query, headers, digest),
             keys,
@@ -97,6 +100,17 @@ class ModeledForwarding:
             now=self._passing.clock.now(),
         )
         return UpstreamRequest(request.method, path, query, headers, request.body or None)
+
+
+def _pairs(target: Target, head: Head) -> list[tuple[str, str]]:
+    """The query as it was read: every value of a list (`tagKeys=a&tagKeys=b`), and of other names the last one."""
+    shape = target.operation.input_shape
+    members = members_of(shape).items() if shape is not None else ()
+    located = [(wire_name(n, m), m) for n, m in members if text_trait(m, "location") == "querystring"]
+    lists = {name for name, member in located if isinstance(member, ListShape)}
+    given = head.pairs()
+    last = {name: place for place, (name, _) in enumerate(given)}
+    return [(name, value) for place, (name, value) in enumerate(given) if name in lists or last[name] == place]
 
 
 def _check_path(path: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -52,9 +52,13 @@ class Head:
             return int(said)
         return None if "transfer-encoding" in self.headers else 0
 
+    def pairs(self) -> list[tuple[str, str]]:
+        """The query's names and values, in order, without those of a presigned URL's signature."""
+        return [(name, value) for name, value in query_pairs(self.query) if name.lower() not in _AUTHENTICATION]
+
     def parameters(self) -> dict[str, str]:
-        """The query's parameters without those of a presigned URL's signature."""
-        return {name: value for name, value in query_pairs(self.query) if name.lower() not in _AUTHENTICATION}
+        """The same by name, the last value of each."""
+        return dict(self.pairs())
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class Call:
     take: Callable[[int], None]
 
 
-def encoded_query(parameters: Mapping[str, str]) -> str:
+def encoded_query(pairs: Iterable[tuple[str, str]]) -> str:
     """A query string by RFC 3986; a parameter without a value has no equals sign."""
-    pairs = ((quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in parameters.items())
-    return "&".join(f"{name}={value}" if value else name for name, value in pairs)
+    encoded = ((quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in pairs)
+    return "&".join(f"{name}={value}" if value else name for name, value in encoded)

@@ -37,9 +37,8 @@ def upstream_request(
     headers = {**passed_headers(call.headers), "host": host, HASH: call.payload}
     if document is not None:
         headers["content-length"] = str(len(document))
-    signed = SignableRequest(
-        call.head.method, path, encoded_query(call.query), headers, call.payload, encoded_once=True
-    )
+    query = encoded_query(call.query.items())
+    signed = SignableRequest(call.head.method, path, query, headers, call.payload, encoded_once=True)
     headers = signed_anew(signed, keys, region=region, service=SERVICE, now=now)
     content = document if document is not None else _content(call, admitted, keys, region, headers, body)
     return UpstreamRequest(call.head.method, path, signed.query, headers, content)
