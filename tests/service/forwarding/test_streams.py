@@ -339,6 +339,30 @@ def test_every_value_of_a_list_reaches_the_upstream(server_with: ServerWith) -> 
     assert listed == b"GET /2015-03-31/functions?MaxItems=2 HTTP/1.1"
 
 
+def test_headers_that_are_parameters_reach_the_upstream(server_with: ServerWith) -> None:
+    heard: list[bytes] = []
+
+    def listen(connection: socket.socket) -> None:
+        heard.append(head_of(connection))
+        connection.sendall(b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+
+    with bad_upstream(listen) as upstream:
+        endpoint = upstream.endpoint
+        server = server_with(
+            UpstreamSettings(service="appconfig", endpoint=endpoint, access_key_id="k", secret_access_key="s")
+        )
+        server.client("appconfig", user_of(server)).create_hosted_configuration_version(
+            ApplicationId="abcdefg",
+            ConfigurationProfileId="hijklmn",
+            Content=b"{}",
+            ContentType="application/json",
+            Description="the first",
+            LatestVersionNumber=7,
+        )
+    lines = heard[0].lower().split(b"\r\n")
+    assert {b"description: the first", b"latest-version-number: 7"} <= set(lines)
+
+
 def test_nothing_of_the_caller_reaches_the_upstream(server_with: ServerWith, s3_server: S3Server) -> None:
     heard: list[bytes] = []
 

@@ -87,7 +87,7 @@ class ModeledForwarding:
         upstream = admitted.upstream
         _, host = upstream.base(admitted.region)
         digest = sha256(request.body).hexdigest()
-        headers = {**passed_headers(request.headers), "host": host}
+        headers = {**_own_headers(target, request), **passed_headers(request.headers), "host": host}
         if _HASH in headers:
             headers[_HASH] = digest
         is_json = target.codec.family == "json"
@@ -100,6 +100,14 @@ class ModeledForwarding:
             now=self._passing.clock.now(),
         )
         return UpstreamRequest(request.method, path, query, headers, request.body or None)
+
+
+def _own_headers(target: Target, request: HttpRequest) -> dict[str, str]:
+    """The headers that are members of the operation (`Description`, `X-Client-Token`), whatever they are called."""
+    shape = target.operation.input_shape
+    members = members_of(shape).items() if shape is not None else ()
+    named = [wire_name(n, m).lower() for n, m in members if text_trait(m, "location") == "header"]
+    return {name: request.headers[name] for name in named if name in request.headers}
 
 
 def _pairs(target: Target, head: Head) -> list[tuple[str, str]]:
