@@ -62,6 +62,7 @@ class Toolchain:
             "GOOS": "",  # this machine's
             "GOARCH": "",
             "CGO_ENABLED": "0",
+            "HOME": str(Path.home()),  # services of systemd have none, and Go's caches lie there
             "GOTOOLCHAIN": os.environ.get("GOTOOLCHAIN", "auto"),  # distributions say "local", and are behind
             **(environment or {}),
         }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,13 @@ def test_the_package_is_taken_where_the_machines_own_is_too_old(bare_path: Path,
 def test_one_that_is_no_release_is_believed(bare_path: Path, packaged: Path) -> None:
     mine = go(bare_path, "devel go1.28-abcdef")
     assert Toolchain.find().go == mine
+
+
+async def test_it_has_a_home_also_where_we_have_none(bare_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    mine = script(bare_path / "go", 'echo "$HOME"')
+    monkeypatch.delenv("HOME")
+    done = await Toolchain(mine)("build", cwd=tmp_path)
+    assert done.stdout.strip() == pwd.getpwuid(os.getuid()).pw_dir
 
 
 def test_those_that_do_not_work_are_passed_over(bare_path: Path, tmp_path: Path, packaged: Path) -> None:
