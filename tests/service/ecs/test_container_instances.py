@@ -73,6 +73,18 @@ async def test_a_client_token_registers_once(cloud: Cloud) -> None:
     assert first["containerInstance"]["containerInstanceArn"] == second["containerInstance"]["containerInstanceArn"]
 
 
+async def test_client_tokens_in_a_cluster_with_a_long_name_are_different(cloud: Cloud) -> None:
+    user = cloud.caller()
+    await user.call("ecs:CreateCluster", clusterName="c" * 255)
+    arns = {
+        (await user.call("ecs:RegisterContainerInstance", cluster="c" * 255, clientToken=token))["containerInstance"][
+            "containerInstanceArn"
+        ]
+        for token in ("a", "b", "a")
+    }
+    assert len(arns) == 2
+
+
 async def test_a_client_token_of_an_instance_that_is_gone_registers_another(cloud: Cloud) -> None:
     user = cloud.caller()
     await user.call("ecs:CreateCluster")

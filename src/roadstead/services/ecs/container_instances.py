@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import insert, select
@@ -184,7 +185,8 @@ async def _known(
 
 
 def _token(ctx: Context, cluster: ClusterRecord, token: str) -> ClientToken:
-    return ClientToken(ctx.account, ctx.region, "ecs:RegisterContainerInstance", f"{cluster.name}/{token}"[:256])
+    digest = sha256(f"{cluster.name}/{token}".encode()).hexdigest()  # both together may be longer than a token's column
+    return ClientToken(ctx.account, ctx.region, "ecs:RegisterContainerInstance", digest)
 
 
 def _announced(ctx: Context, cluster: ClusterRecord, request: Shape, known: InstanceRecord | None) -> InstanceRecord:
