@@ -45,11 +45,11 @@ class ClientToken:
 
 
 async def stored_response(
-    tx: Transaction, token: ClientToken, request: object, *, mismatch: Callable[[], Exception]
+    tx: Transaction, token: ClientToken, request: object, *, mismatch: Callable[[dict[str, object]], Exception]
 ) -> dict[str, object] | None:
     """The response of the earlier request with this token, or None when this is the first.
 
-    `request` is the request's JSON values without the token; when the earlier one differed, `mismatch()` is raised.
+    `request` is the request's JSON values without the token; when the earlier one differed, `mismatch(its response)` is raised.
     """
     row = (
         await tx.execute(
@@ -58,9 +58,10 @@ async def stored_response(
     ).one_or_none()
     if row is None:
         return None
+    response = msgspec.convert(row.response, dict[str, object])
     if row.request_hash != _hash(request):
-        raise mismatch()
-    return msgspec.convert(row.response, dict[str, object])
+        raise mismatch(response)
+    return response
 
 
 async def remember_response(

@@ -171,8 +171,9 @@ async def test_a_client_token_starts_once(cloud: Cloud) -> None:
     user, pool = await prepared(cloud)
     task = await run(user, clientToken="once")
     assert (await run(user, clientToken="once"))["taskArn"] == task["taskArn"]
-    with pytest.raises(ConflictException):
+    with pytest.raises(ConflictException) as refused:
         await run(user, clientToken="once", startedBy="else")
+    assert refused.value.members == {"resourceIds": [task["taskArn"]]}
     assert len(await pool.outgoing()) == 1
 
 

@@ -177,7 +177,10 @@ async def _known(
     if client_token:
         token = _token(ctx, cluster, client_token)
         stored = await stored_response(
-            ctx.tx, token, cluster.name, mismatch=lambda: ClientException("Client token was used for another cluster.")
+            ctx.tx,
+            token,
+            cluster.name,
+            mismatch=lambda _: ClientException("Client token was used for another cluster."),
         )
         row = await instance_rows.by_arn(ctx.tx, str(stored["arn"])) if stored else None
         return row if row is not None and row.status != instance_rows.INACTIVE else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from roadstead.kernel.errors import ServiceError
 
 
@@ -38,6 +40,9 @@ class PlatformUnknownException(ServiceError):
 
 class ConflictException(ServiceError):
     """A client token came again with other parameters; `resourceIds` names the tasks that it made."""
+
+    def __init__(self, message: str, *, tasks: Sequence[str]) -> None:
+        super().__init__(message, members={"resourceIds": list(tasks)})
 
 
 class ResourceNotFoundException(ServiceError):

@@ -185,7 +185,9 @@ async def _earlier(ctx: Context, token: ClientToken, request: Shape) -> list[Tas
         ctx.tx,
         token,
         _without_token(request),
-        mismatch=lambda: ConflictException("The clientToken was used with other parameters before."),
+        mismatch=lambda earlier: ConflictException(
+            "The clientToken was used with other parameters before.", tasks=cast("list[str]", earlier["tasks"])
+        ),
     )
     if stored is None:
         return None
