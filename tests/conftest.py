@@ -8,7 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 from tests.support.host_state import HostState, mark_processes
+from tests.support.s3 import s3_server
+from tests.support.store import postgres_server
 from tests.support.waiting import until
+
+# Here alone: a fixture that another conftest.py imports too is another one, with a server of its own.
+__all__ = ["postgres_server", "s3_server"]
 
 
 def pytest_configure() -> None:

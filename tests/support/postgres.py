@@ -121,7 +121,7 @@ def running_postgres(*, durable: bool = False) -> Generator[PostgresServer]:
             "port": port,
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": directory,
-            "max_connections": 200,
+            "max_connections": 500,
             "shared_buffers": "64MB",
             **({} if durable else _FAST),
         }

@@ -1,6 +1,6 @@
 """A real S3 server for tests, versitygw on a directory and a port of its own.
 
-A conftest.py imports the fixture: `from tests.support.s3 import s3_server`.
+tests/conftest.py imports the fixture `s3_server`, for all tests.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A whole server in a thread of the test's process, on a port of its own: uvicorn, router, gateway, registry, store, controllers.
 
-A conftest.py imports the fixtures: `from tests.support.server import admin, server, sqlite_server` and `postgres_server` from store.
+A conftest.py imports the fixtures: `from tests.support.server import admin, postgres_backed_server, server, sqlite_server`.
 Tests share a server; each has an account of its own, so they don't see each other.
 """
 

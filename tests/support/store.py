@@ -1,6 +1,6 @@
 """A store on each database, for tests of the store and of everything above it.
 
-A conftest.py imports the fixtures: `from tests.support.store import postgres_server, store, store_url`.
+A conftest.py imports the fixtures: `from tests.support.store import store, store_url`. `postgres_server` is there for all tests.
 """
 
 from __future__ import annotations

@@ -10,10 +10,7 @@ from examples.oci_image import ImageSpec, pack
 from tests.support.clients import BUILD_SECONDS, NAMES, Client, Registry, running_server
 from tests.support.dockerd import docker_daemon
 from tests.support.machine import Machine, machine
-from tests.support.s3 import s3_server
 from tests.support.server_process import server_process
-
-__all__ = ["s3_server"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

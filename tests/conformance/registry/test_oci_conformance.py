@@ -14,13 +14,10 @@ from typing import Any
 import pytest
 from tests.service.registry.harness import running_registry
 from tests.support.postgres import PostgresServer
-from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, s3_server
+from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server
 from tests.support.server_process import server_process
-from tests.support.store import postgres_server
 
 from roadstead.engines.catalog import Catalog
-
-__all__ = ["postgres_server", "s3_server"]
 
 SUITE = "oci-conformance"
 SECONDS = 240.0

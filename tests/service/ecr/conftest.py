@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from tests.service.ecr.caches import Both, both_registries
 from tests.service.registry.harness import Harness, running_registry
-from tests.support.store import postgres_server, store_url
+from tests.support.store import store_url
 
-__all__ = ["postgres_server", "store_url"]
+__all__ = ["store_url"]
 
 
 @pytest.fixture

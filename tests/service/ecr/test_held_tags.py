@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from tests.service.ecr.caches import Both, both_registries
 from tests.service.registry.harness import Answer, user
-from tests.support.store import postgres_server, store_url
+from tests.support.store import store_url
 
 from roadstead.store import StoreUnavailable
 
-assert postgres_server
 assert store_url
 
 PULL = ["ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]

@@ -16,13 +16,11 @@ from botocore.exceptions import HTTPClientError
 from obstore.store import S3Store
 from tests.service.ecr.pushing import PART, WEB, Push, is_served_whole
 from tests.service.registry.harness import digest_of, running_registry
-from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, open_bucket, s3_server
+from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, open_bucket
 from tests.support.server_process import ServerProcess, server_process
 
 from roadstead.services.ecr.api import collect_garbage, expire_uploads
 from roadstead.services.ecr.checkup import check
-
-__all__ = ["s3_server"]
 
 COMMON = {
     "before:create_upload": [],

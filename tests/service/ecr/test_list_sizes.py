@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.service.ecr.caches import Both
 from tests.service.registry.harness import OCI_INDEX, Harness, descriptor, digest_of, image_manifest, index_manifest
-from tests.support.store import postgres_server, store_url
+from tests.support.store import store_url
 
-assert postgres_server
 assert store_url
 
 CONFIG = b"{}"

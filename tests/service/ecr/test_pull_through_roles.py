@@ -16,12 +16,11 @@ from tests.service.ecr.places import PULL, PUSH, SERVICE, policy
 from tests.service.sts.callers import allow, role, trust
 from tests.support.server import Account, Answer, Refusal, ServerThread, admin, refusal, server, sqlite_server
 from tests.support.server import postgres_backed_server as postgres_backed_server
-from tests.support.store import postgres_server
 
 from roadstead.access.tables import accounts
 from roadstead.services.accounts.service_control import put_policy
 
-__all__ = ["admin", "postgres_backed_server", "postgres_server", "server", "sqlite_server"]
+__all__ = ["admin", "postgres_backed_server", "server", "sqlite_server"]
 
 REGION, AWAY = "us-east-1", "eu-west-1"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"

@@ -9,11 +9,10 @@ import pytest
 from sqlalchemy import func, select
 from tests.service.ecr.caches import Both, both_registries
 from tests.service.registry.harness import Answer, image_manifest
-from tests.support.store import postgres_server, store_url
+from tests.support.store import store_url
 
 from roadstead.services.ecr.tables import blob_links, contents, uploads
 
-assert postgres_server
 assert store_url
 
 MIB = 1024 * 1024

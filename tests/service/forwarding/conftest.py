@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, s3_server
+from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server
 from tests.support.server import Keys, ServerThread, server_thread
 
 from roadstead.gateway.app import Limits
 from roadstead.gateway.forwarding import UpstreamSettings
-
-__all__ = ["s3_server"]
 
 ACCOUNT = "000000000000"
 _numbers = itertools.count(1)

@@ -25,13 +25,11 @@ from tests.service.registry.harness import (
     image_manifest,
     running_registry,
 )
-from tests.support.s3 import S3Server, make_bucket, s3_server
+from tests.support.s3 import S3Server, make_bucket
 
 from roadstead.services.ecr.api import collect_garbage, expire_uploads
 from roadstead.store.blobs import DiskBlobStore
 from roadstead.store.blobs.s3 import PART
-
-__all__ = ["s3_server"]
 
 ROOT = Path(__file__).parents[3]
 CONFIG = b'{"os":"linux"}'

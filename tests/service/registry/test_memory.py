@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.service.registry.test_kill import Served, served
-from tests.support.s3 import S3Server, make_bucket, s3_server
-
-__all__ = ["s3_server"]
+from tests.support.s3 import S3Server, make_bucket
 
 MIB = 1024 * 1024
 PIECE = os.urandom(MIB)

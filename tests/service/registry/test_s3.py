@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from obstore.store import S3Store
 from tests.service.registry.harness import Harness, digest_of, running_registry
-from tests.support.s3 import S3Server, make_bucket, open_bucket, running_again, running_s3, s3_server
+from tests.support.s3 import S3Server, make_bucket, open_bucket, running_again, running_s3
 
 from roadstead.services.ecr.api import collect_garbage, expire_uploads
 from roadstead.store import Store, open_store
@@ -28,8 +28,6 @@ from roadstead.store.blobs import (
     UploadUnknown,
 )
 from roadstead.store.blobs.s3 import PART, S3BlobStore
-
-__all__ = ["s3_server"]
 
 pytestmark = pytest.mark.usefixtures("s3_server")
 

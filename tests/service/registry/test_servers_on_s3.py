@@ -14,11 +14,8 @@ from pathlib import Path
 import pytest
 from tests.service.registry.harness import digest_of
 from tests.support.postgres import PostgresServer
-from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, s3_server
+from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server
 from tests.support.server_process import ServerProcess, server_process
-from tests.support.store import postgres_server
-
-__all__ = ["postgres_server", "s3_server"]
 
 KEYS = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_CONFIG_FILE": "/dev/null"}
 

@@ -1,4 +1,4 @@
 from tests.support.server import admin, postgres_backed_server, server, sqlite_server
-from tests.support.store import postgres_server, store_url
+from tests.support.store import store_url
 
-__all__ = ["admin", "postgres_backed_server", "postgres_server", "server", "sqlite_server", "store_url"]
+__all__ = ["admin", "postgres_backed_server", "server", "sqlite_server", "store_url"]

@@ -4,9 +4,8 @@ import pytest
 from tests.service.sts.federation import Federation, federation
 from tests.support.issuer import Issuer, issuer
 from tests.support.server import Account, admin, postgres_backed_server, server, sqlite_admin, sqlite_server
-from tests.support.store import postgres_server
 
-__all__ = ["admin", "postgres_backed_server", "postgres_server", "server", "sqlite_admin", "sqlite_server"]
+__all__ = ["admin", "postgres_backed_server", "server", "sqlite_admin", "sqlite_server"]
 
 
 @pytest.fixture(scope="module")

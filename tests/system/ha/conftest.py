@@ -7,9 +7,6 @@ from pathlib import Path
 import pytest
 from tests.support.postgres import PostgresServer
 from tests.support.server_process import ServerProcess, server_process
-from tests.support.store import postgres_server
-
-__all__ = ["postgres_server"]
 
 
 @dataclass

@@ -1,4 +1,4 @@
 from tests.support.context import cloud
-from tests.support.store import postgres_server, store
+from tests.support.store import store
 
-__all__ = ["cloud", "postgres_server", "store"]
+__all__ = ["cloud", "store"]

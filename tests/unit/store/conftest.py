@@ -1,3 +1,3 @@
-from tests.support.store import postgres_server, store, store_url
+from tests.support.store import store, store_url
 
-__all__ = ["postgres_server", "store", "store_url"]
+__all__ = ["store", "store_url"]

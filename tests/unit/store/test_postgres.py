@@ -161,7 +161,7 @@ async def test_another_server_is_woken_at_once(store: PostgresStore):
 
 async def test_the_poll_finds_what_notify_lost(store: PostgresStore, postgres_server: PostgresServer, database: str):
     subscription = store.subscribe("ecs.task")
-    listening = "application_name = 'roadstead wake-ups'"
+    listening = f"application_name = 'roadstead wake-ups' AND datname = '{database}'"
     deadline = asyncio.get_running_loop().time() + 10
     columns = "topic, account, region, resource, payload, created_at, xid"
     values = "'ecs.task', '1', 'r', 'x', '{}', 0, pg_current_xact_id()::text::bigint"
