@@ -159,8 +159,9 @@ class TaskRunner:
                 self._abandon(self.record.containers[each.container], each.reason)
         for container in wants_interrupted(self.view()):
             self._work[Step.PULL, container.name].cancel()
-        if decision.stopping and (waiting := self._work.get((Step.NETWORK, ""))) is not None:
-            waiting.cancel()
+        waiting = self._work.get((Step.NETWORK, ""))
+        if decision.stopping and waiting is not None and not waiting.cancelling():
+            waiting.cancel()  # once: the thread that it may wait for then must end before what it makes is freed
         for action in decision.actions:
             self._begin(action)
         self._tell()

@@ -63,7 +63,8 @@ class Runtime:
         return [ContainerStatus("stray-1", "stray", ContainerState.RUNNING, 7, {})]
 
     async def remove_task(self, task_id: str) -> None:
-        raise ContainerdError(f"{task_id} did not end within 30 s of SIGKILL")
+        if task_id == "stray":
+            raise ContainerdError(f"{task_id} did not end within 30 s of SIGKILL")
 
     async def watch_exits(self) -> AsyncIterator[ContainerExit]:
         await asyncio.Event().wait()
@@ -107,6 +108,7 @@ class Around:
     def __init__(self) -> None:
         self.told: list[TaskChange] = []
         self.closed: list[str] = []
+        self.network: list[str] = []
         self.news = asyncio.Event()
 
     async def open(self, *_: object) -> Output:
@@ -128,6 +130,17 @@ class Around:
         return Path("/netns")
 
     async def strays(self, known: frozenset[str]) -> None: ...
+
+    async def make(self, *_: object) -> None:
+        self.network.append("begun")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.1)  # as a thread that can't be broken off
+            self.network.append("ended")
+
+    async def free(self, *_: object) -> None:
+        self.network.append("freed")
 
     async def until(self, status: str) -> TaskChange:
         async with asyncio.timeout(5):
@@ -318,6 +331,17 @@ async def test_a_reason_that_no_file_can_hold_is_told_all_the_same(resumed: Resu
     assert stopped.containers[0].reason == (
         "CannotCreateContainerError: unable to find user ?: no matching entries in passwd file"
     )
+
+
+async def test_a_network_is_freed_after_its_making_was_broken_off(resumed: Resumed):
+    resumed.container.state, resumed.container.runtime_id = states.ContainerState.NONE, ""
+    resumed.runner.record.network = Resource.MISSING
+    resumed.runtime.no_image = RegistryAway("refused")
+    resumed.run()
+    await reached(lambda: resumed.around.network and resumed.runtime.images, "the network and the image are waited for")
+    resumed.runner.stop()
+    await reached(lambda: "freed" in resumed.around.network, "the network was freed")
+    assert resumed.around.network == ["begun", "ended", "freed"]
 
 
 async def test_a_long_reason_is_told_whole(resumed: Resumed):
