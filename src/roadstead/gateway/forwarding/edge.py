@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import parse_qsl
 
 from roadstead.gateway.forwarding.modeled import ModeledForwarding
 from roadstead.gateway.forwarding.request import Call, Head
@@ -12,7 +13,6 @@ from roadstead.gateway.forwarding.upstreams import S3, Upstreams
 from roadstead.gateway.outcome import Outcome
 from roadstead.gateway.protocols import HttpRequest
 from roadstead.gateway.protocols.detect import Unidentified
-from roadstead.gateway.protocols.uri import query_pairs
 
 _SCOPE = re.compile(r"Credential=[^/,\s]+(?:/[^/,\s]+)*?/\d{8}/[^/,\s]+/([^/,\s]+)/aws4_request")
 _ACCOUNT_HEADER = "x-amz-account-id"
@@ -66,6 +66,6 @@ def _scope(head: Head) -> str | None:
     """The service in the credential scope, of whichever signature the request has."""
     given = head.headers.get("authorization", "")
     if not given and head.presigned:
-        given = f"Credential={dict(query_pairs(head.query)).get('X-Amz-Credential', '')}"
+        given = f"Credential={dict(parse_qsl(head.query)).get('X-Amz-Credential', '')}"
     found = _SCOPE.search(given)
     return found[1] if found is not None else None

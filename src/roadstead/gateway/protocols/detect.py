@@ -226,7 +226,10 @@ def _rest_target(request: HttpRequest, scope: str | None, host: str, known: froz
         raise _not_rest(request, entries[0])
     for entry in rest:
         service = service_model(entry.name)
-        name = _routers(service).find(request.method, request.path, request.query)
+        try:
+            name = _routers(service).find(request.method, request.path, request.query)
+        except ProtocolError as error:
+            raise Unidentified(error, codecs.REST_JSON, service) from error
         if name is not None:
             return Target(entry.name, service, service.operation_model(name), codecs.REST_JSON)
     service = service_model(rest[0].name) if len(rest) == 1 else None
