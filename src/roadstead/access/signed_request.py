@@ -17,6 +17,7 @@ from roadstead.core.sigv4 import ALGORITHM, DATE_FORMAT, Scope, SignableRequest,
 
 CLOCK_SKEW = timedelta(minutes=5)
 MAX_PRESIGNED_SECONDS = 7 * 24 * 3600
+_LONGEST_CREDENTIAL = 512
 _AMZ_DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _SIGNATURE_PARAMETER = "X-Amz-Signature"
 _TOKEN_HEADER = "x-amz-security-token"
@@ -161,7 +162,8 @@ def _claim(
     expires: timedelta | None,
     request: SignableRequest,
 ) -> SignatureClaim:
-    key, scope = _credential(credential)
+    # A long one is not remembered: it is no key of ours, and strangers could fill the memory with them.
+    key, scope = (_credential if len(credential) <= _LONGEST_CREDENTIAL else _credential.__wrapped__)(credential)
     try:
         signed_at = _moment(amz_date)
     except ValueError as error:

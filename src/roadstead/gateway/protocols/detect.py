@@ -36,6 +36,8 @@ from roadstead.kernel.errors import NotImplementedByRoadstead, ServiceError
 _FORM_PROTOCOLS = frozenset({"query", "ec2"})
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FIRST_EC2 = "2006-06-26"
+_LONGEST_NAME = 255
+"""Characters of a host's or a service's name; what is longer names nothing, and is not remembered with the targets of requests."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -97,8 +99,13 @@ def identify(
     """
     target = request.headers.get("x-amz-target")
     if target is not None:
+        if len(host) > _LONGEST_NAME:
+            host = ""
         version = "1.0" if request.headers.get("content-type", "").startswith("application/x-amz-json-1.0") else "1.1"
-        return _json_target(target, version, _is_query_mode(request), credential_scope_service, host, known)
+        scope = credential_scope_service
+        if scope is not None and len(scope) > _LONGEST_NAME:
+            scope = ""
+        return _json_target(target, version, _is_query_mode(request), scope, host, known)
     rpc = _rpc_path(request)
     if rpc is not None:
         return _cbor_target(request, *rpc, known)

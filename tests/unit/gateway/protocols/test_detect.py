@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
+from roadstead.access.signed_request import read_claim
+from roadstead.core.sigv4 import SignableRequest
 from roadstead.gateway.models import SERVICES, every_service, service_model
 from roadstead.gateway.protocols import HttpRequest, codecs
 from roadstead.gateway.protocols.detect import Unidentified, identify
@@ -186,6 +190,28 @@ def test_a_query_that_can_not_be_read_is_refused() -> None:
     with pytest.raises(Unidentified) as caught:
         identify(request, "apigateway", LOCAL, frozenset({"apigateway"}))
     assert (caught.value.error_code, caught.value.status) == ("SerializationException", 400)
+
+
+def test_names_of_any_length_are_not_remembered() -> None:
+    """Strangers write them: a thousand of them would fill the memory."""
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            long = f"{number}" + "x" * 100_000
+            credential = (
+                f"Credential=AKIA/20260101/us-east-1/{long}/aws4_request, SignedHeaders=host;x-amz-date, Signature=0"
+            )
+            headers = {
+                "host": long,
+                "x-amz-date": "20260101T000000Z",
+                "authorization": f"AWS4-HMAC-SHA256 {credential}",
+            }
+            claim = read_claim(SignableRequest("POST", "/", "", headers, ""))
+            found = identify(json_request("AmazonEC2ContainerServiceV20141113.RunTask"), claim.scope.service, long)
+            assert found.operation_name == "RunTask"
+        assert tracemalloc.get_traced_memory()[0] < 8 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_form_is_read_once() -> None:
