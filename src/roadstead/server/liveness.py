@@ -102,6 +102,9 @@ class Liveness:
             except StoreError as error:
                 _log.warning("no sign of life", error=str(error))
                 pause = _RETRY_SECONDS
+            except Exception:  # noqa: BLE001 - whatever it met, without further signs others take this server for dead
+                _log.exception("no sign of life")
+                pause = _RETRY_SECONDS
 
     async def _renew_once(self) -> None:
         if self._lease is not None:

@@ -109,6 +109,8 @@ async def _follow(store: Store, sealer: Sealer) -> None:
                 await sealer.follow(tx)
         except StoreError as error:
             _log.warning("the sealing keys can't be read now", error=str(error))
+        except Exception:  # noqa: BLE001 - whatever it met, it must be tried again
+            _log.exception("the sealing keys can't be read now")
 
 
 async def _in_batches(shard: Shard, remove: Callable[[Transaction], Awaitable[int]]) -> int:
@@ -126,6 +128,8 @@ async def _write(gathered: Gathered) -> None:
             await gathered.flush()
         except StoreError as error:
             _log.warning("what was gathered is not written yet", what=gathered.what, error=str(error))
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("what was gathered is not written yet", what=gathered.what)
 
 
 async def _flush(gathered: Gathered) -> None:

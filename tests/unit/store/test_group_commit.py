@@ -239,6 +239,38 @@ async def test_a_full_disk_fails_the_whole_batch_and_the_next_one_works(tmp_path
             assert await count(again) == acknowledged + 20
 
 
+async def test_a_statement_that_finds_the_disk_full_is_an_error_of_the_store(store: SqliteStore):
+    await add(store, "a")
+
+    async def too_much(tx: Transaction) -> None:
+        raw = tx._link.raw  # pyright: ignore
+        raw.execute(f"PRAGMA max_page_count = {raw.execute('PRAGMA page_count').fetchone()[0]}")
+        await tx.execute(insert(things).values(name="b", payload="y" * 100_000))
+
+    async def in_a_part(tx: Transaction) -> None:
+        async with tx.savepoint():
+            await too_much(tx)
+
+    for work in (too_much, in_a_part):
+        with pytest.raises(StoreUnavailable, match="full"):
+            await store.run(work)
+    assert await count(store) == 1
+
+
+async def test_a_file_that_is_damaged_is_an_error_of_the_store(tmp_path: Path):
+    async with await open_sqlite(tmp_path / "db") as store:
+        await asyncio.gather(*(add(store, f"t{number}", payload="y" * 2000) for number in range(50)))
+    with (tmp_path / "db").open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * ((tmp_path / "db").stat().st_size - 4096))
+    async with await open_store(f"sqlite:///{tmp_path / 'db'}") as damaged:
+        assert isinstance(damaged, SqliteStore)
+        with pytest.raises(StoreUnavailable, match="malformed"):
+            await count(damaged)
+        with pytest.raises(StoreUnavailable, match="malformed"):
+            await add(damaged, "b")
+
+
 async def test_when_sqlite_rolls_everything_back_the_neighbours_hear_of_it(store: SqliteStore):
     """As SQLite does by itself when a statement finds the disk full."""
 

@@ -9,14 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from roadstead.kernel.clock import Clock
+from roadstead.store.errors import StoreUnavailable
 from roadstead.store.lookup import Lookup
-from roadstead.store.transaction import Parameters
+from roadstead.store.transaction import Parameters, Transaction
 
 _CACHED_PAGES_KIB = 32 * 1024
+_UNFIT = frozenset(
+    {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+"""The disk, the memory or the file is not as it must be (https://www.sqlite.org/rescode.html)."""
 
 
 def create_sqlite_engine(path: Path) -> Engine:
@@ -99,3 +112,10 @@ class SqliteLink:
     def close(self) -> None:
         """Close the connection; an open transaction is rolled back."""
         self._connection.close()
+
+
+def raise_unfit(error: Exception, tx: Transaction) -> None:
+    """Raise StoreUnavailable if it is the database that can't do its work, even if the code has turned that into something else meanwhile."""
+    reason = error if isinstance(error, DBAPIError) else tx.failure
+    if reason is not None and getattr(reason.orig, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in _UNFIT:
+        raise StoreUnavailable(f"SQLite can't do its work: {reason.orig}") from error

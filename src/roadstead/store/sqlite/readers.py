@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from roadstead.kernel.clock import Clock
 from roadstead.store.errors import StoreUnavailable
 from roadstead.store.keys import Keys
-from roadstead.store.sqlite.connection import SqliteLink
+from roadstead.store.sqlite.connection import SqliteLink, raise_unfit
 from roadstead.store.transaction import Transaction
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -71,7 +71,7 @@ class Readers:
 class Snapshot:
     """One read transaction as a context manager; a class, since every request that reads enters one and generators cost more."""
 
-    __slots__ = ("_clock", "_keys", "_link", "_readers", "_started")
+    __slots__ = ("_clock", "_keys", "_link", "_readers", "_started", "_tx")
 
     def __init__(self, readers: Readers, clock: Clock, keys: Keys) -> None:
         self._readers = readers
@@ -81,7 +81,8 @@ class Snapshot:
     async def __aenter__(self) -> Transaction:
         self._started = self._clock.monotonic()
         self._link = self._readers.take()
-        return Transaction(self._link, self._clock, self._keys, writable=False)
+        self._tx = Transaction(self._link, self._clock, self._keys, writable=False)
+        return self._tx
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -90,3 +91,5 @@ class Snapshot:
         held = self._clock.monotonic() - self._started
         if held > SLOW_SECONDS:
             _log.warning("a snapshot was held for long", seconds=round(held, 1))
+        if isinstance(error, Exception):
+            raise_unfit(error, self._tx)

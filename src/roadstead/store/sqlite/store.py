@@ -17,7 +17,7 @@ from roadstead.kernel.clock import Clock
 from roadstead.kernel.ids import hex_id
 from roadstead.store.base import Store
 from roadstead.store.errors import StoreError
-from roadstead.store.sqlite.connection import create_sqlite_engine, open_raw
+from roadstead.store.sqlite.connection import create_sqlite_engine, open_raw, raise_unfit
 from roadstead.store.sqlite.group_commit import GroupCommit
 from roadstead.store.sqlite.readers import Readers, Snapshot
 from roadstead.store.transaction import Transaction
@@ -51,8 +51,12 @@ class SqliteStore(Store):
         """See Store.transaction."""
         async with self.writer.member() as member:
             tx = Transaction(member.link, self.clock, self.keys, writable=True)
-            yield tx
-            await tx.finish()
+            try:
+                yield tx
+                await tx.finish()
+            except Exception as error:
+                raise_unfit(error, tx)
+                raise
             member.wrote = tx.wrote
             topics = tx.topics
             member.callbacks = [*tx.callbacks, partial(self.wakeups.wake, topics)] if topics else tx.callbacks
