@@ -56,9 +56,9 @@ async def control_socket(path: Path, drain: Callable[[], Awaitable[None]]) -> As
     server = await asyncio.start_unix_server(answer, path)
     path.chmod(0o600)
     try:
-        async with server:
-            yield
+        yield
     finally:
+        server.close()  # not waited for: whoever asked to drain may still wait for the answer
         path.unlink(missing_ok=True)
 
 

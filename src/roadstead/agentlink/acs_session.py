@@ -97,8 +97,8 @@ class AcsSession:
 
     async def _push(self) -> None:
         with self._store.subscribe(ecs.TASK_TOPIC) as wakeups:
-            await self._send_manifest()
-            after = await self._send_tasks(None)
+            told = await self._send_manifest()
+            after = max(told, await self._send_tasks(None))
             again = self._clock.monotonic() + self._timers.resend
             while True:
                 await wakeups.wait(max(0.0, again - self._clock.monotonic()))
@@ -108,7 +108,8 @@ class AcsSession:
                 else:
                     after = max(after, await self._send_tasks(after))
 
-    async def _send_manifest(self) -> None:
+    async def _send_manifest(self) -> int:
+        """Say what shall run; the greatest number of what was sent before, of which what is unacknowledged alone is sent again."""
         async with self._store.snapshot() as tx:
             manifest = await ecs.manifest(tx, self._instance.arn)
         await self._send(
@@ -122,6 +123,7 @@ class AcsSession:
                 tasks=manifest.tasks,
             )
         )
+        return manifest.timeline
 
     async def _send_tasks(self, after: int | None) -> int:
         """Send what is newer than `after`, or all that is unacknowledged; the greatest number sent, or `after`."""

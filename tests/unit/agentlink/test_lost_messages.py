@@ -87,6 +87,22 @@ async def test_payloads_are_sent_again_until_acknowledged(server, agent, admin):
     await reaches(admin, arn, "DEPROVISIONING", "STOPPED")
 
 
+async def test_what_was_acknowledged_is_not_told_again_in_a_new_session(server, agent, admin):
+    arns = [await run_task(admin, agent) for _ in range(2)]
+    for arn in arns:
+        await reaches(admin, arn, "RUNNING")
+    await agent.kill()
+    url = link_url(server.endpoint, "/ws", {"clusterArn": "fargate", "containerInstanceArn": agent.registration.arn})
+    async with connect_link(url, agent.api.credentials, "us-east-1") as connection, asyncio.timeout(10):
+        while not isinstance(message := acs.TO_AGENT.decode(await connection.recv()), acs.TaskManifestMessage):
+            pass
+        assert {each.task_arn for each in message.tasks} == set(arns)
+        await call(admin, "ecs", "StopTask", task=arns[0])
+        while not isinstance(message := acs.TO_AGENT.decode(await connection.recv()), acs.PayloadMessage):
+            pass
+        assert [each.arn for each in message.tasks] == arns[:1]
+
+
 async def test_a_payload_that_comes_twice_starts_one_task(agent, link):
     sent = Sent()
     message = acs.PayloadMessage(cluster_arn="c", container_instance_arn="i", message_id="m", tasks=(a_task(),))
