@@ -220,8 +220,7 @@ def test_uses_are_recorded(admin: Account):
     used = until(lambda: _used(iam, keys.key))
     assert (used["ServiceName"], used["Region"]) == ("logs", "eu-west-1")
     arn = f"arn:aws:iam::{admin.id}:user/bob"
-    job = iam.generate_service_last_accessed_details(Arn=arn, Granularity="ACTION_LEVEL")["JobId"]
-    details = iam.get_service_last_accessed_details(JobId=job)
+    job, details = until(lambda: _both_actions(iam, arn))
     assert (details["JobStatus"], details["JobType"]) == ("COMPLETED", "ACTION_LEVEL")
     ecs, logs = details["ServicesLastAccessed"]
     assert (ecs["ServiceNamespace"], ecs["TotalAuthenticatedEntities"]) == ("ecs", 0)
@@ -247,6 +246,14 @@ def test_a_signature_for_no_region_keeps_nobody_from_being_recorded(region: str,
     admin.server.client("logs", keys, region="eu-west-1").describe_log_groups()
     used = until(lambda: _used(admin.iam, keys.key))
     assert (used["ServiceName"], used["Region"]) == ("logs", "eu-west-1")
+
+
+def _both_actions(iam: Any, arn: str) -> tuple[str, dict[str, Any]] | None:
+    """A job and its details, once both calls are noted: the first may be before the second."""
+    job = iam.generate_service_last_accessed_details(Arn=arn, Granularity="ACTION_LEVEL")["JobId"]
+    details = iam.get_service_last_accessed_details(JobId=job)
+    tracked = details["ServicesLastAccessed"][-1].get("TrackedActionsLastAccessed", [])
+    return (job, details) if len(tracked) == 2 else None
 
 
 def _used(iam: Any, key: str) -> dict[str, Any] | None:

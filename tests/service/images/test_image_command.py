@@ -9,7 +9,9 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 from examples.oci_image import ImageSpec, Packed, pack, write_tar
 from tests.support import token_registry
@@ -23,6 +25,7 @@ from roadstead.images.archives.layout_source import LayoutSource
 from roadstead.images.commands import Caller, Format, copy_images, export_images, import_images
 from roadstead.images.errors import DigestMismatch, ImageError, NotThere, Refused
 from roadstead.images.progress import Event, Stage
+from roadstead.images.registry.connection import Connection
 from roadstead.images.registry.deployment import AwsSettings
 from roadstead.images.transfer import Wishes
 
@@ -176,6 +179,26 @@ async def test_an_upload_of_other_content_is_begun_anew(calls: Calls, packed: Pa
     admin.server.send("PATCH", begun.headers["location"], {**headers, "Content-Length": "7"}, b"garbage")
     calls.state.write_text(json.dumps({f"{host} web {blob.digest}": begun.headers["location"]}))
     await import_images(calls.caller(), packed.directory, "web", [])
+    assert admin.ecr.describe_images(repositoryName="web")["imageDetails"][0]["imageDigest"] == packed.digest
+
+
+@pytest.mark.parametrize("done", [True, False])
+async def test_the_answer_to_the_end_of_an_upload_is_lost_and_the_upload_with_it(
+    calls: Calls, packed: Packed, admin: Account, monkeypatch: pytest.MonkeyPatch, done: bool
+) -> None:
+    """Whether the registry has the blob by then or has dropped it."""
+    send, lost = Connection._send, list[str]()  # pyright: ignore
+
+    async def losing(self: Connection, method: str, path: str, *more: Any) -> aiohttp.ClientResponse:
+        if method != "PUT" or "digest=" not in path or lost:
+            return await send(self, method, path, *more)
+        lost.append(path)
+        (await send(self, "PUT" if done else "DELETE", path, *more)).release()
+        raise aiohttp.ClientOSError("connection reset")
+
+    monkeypatch.setattr(Connection, "_send", losing)
+    await import_images(calls.caller(), packed.directory, "web", [])
+    assert lost
     assert admin.ecr.describe_images(repositoryName="web")["imageDetails"][0]["imageDigest"] == packed.digest
 
 

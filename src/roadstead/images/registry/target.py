@@ -17,6 +17,8 @@ from roadstead.images.registry.journal import Journal
 from roadstead.images.registry.source import RegistrySource
 
 _RANGE = re.compile(r"(?:bytes=)?0-(\d+)")
+_UPLOADS = 3
+"""How often a blob is begun, where the registry forgets its upload."""
 Create = Callable[[str], Awaitable[None]]
 """Makes a repository that is missing."""
 
@@ -65,15 +67,16 @@ class RegistryTarget:
         what = f"blob {descriptor.digest} of {self._repository}"
         kept = self._journal.find(self._connection.place.host, self._repository, descriptor.digest)
         location, start = await self._offset(kept, what) if kept is not None else (None, 0)
-        for resumed in (location is not None, False):
-            if location is None or start > descriptor.size:
+        for left in reversed(range(_UPLOADS)):
+            fresh = location is None or start > descriptor.size
+            if location is None or fresh:
                 location, start = (await self._begin(f"/v2/{self._repository}/blobs/uploads/", what, self._scope))[0], 0
                 self._remember(descriptor, location)
             try:
                 await self._upload(descriptor, source, location, start, advance, what)
-            except (DigestMismatch, NotThere):
+            except (DigestMismatch, NotThere) as error:
                 self._remember(descriptor, None)
-                if not resumed:
+                if not left or (fresh and isinstance(error, DigestMismatch)):
                     raise
                 location = None  # what an earlier attempt sent was not this blob, or is gone
                 continue
@@ -196,8 +199,8 @@ class RegistryTarget:
                 "PUT", path, self._scope, headers=headers, expect=frozenset({201}), what=what
             ):
                 return
-        except RegistryFailed as error:
-            if error.code == "DIGEST_INVALID":
+        except (RegistryFailed, NotThere) as error:
+            if isinstance(error, RegistryFailed) and error.code == "DIGEST_INVALID":
                 raise DigestMismatch(
                     f"{source.label}: the content of {descriptor.digest} is not what its digest says ({error})"
                 ) from error
