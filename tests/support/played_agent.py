@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Container, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from roadstead.agent.ecs.tcs_link import TcsLink
 from roadstead.agent.ecs.telemetry import Sampler
 from roadstead.agent.ecs.tools import Tools
 from roadstead.agent.runtime.cgroups import TaskUsage
-from roadstead.agent.runtime.errors import NotFound
+from roadstead.agent.runtime.errors import ContainerdUnavailable, NotFound
 from roadstead.agent.runtime.model import (
     ContainerExit,
     ContainerSpec,
@@ -56,6 +56,7 @@ class FakeRuntime:
         self.tasks: set[str] = set()
         self.stopped: list[tuple[str, int, float]] = []
         self.images: dict[str, Exception] = {}
+        self.kept: list[tuple[Container[str], float]] = []
         self.pulling: asyncio.Event | None = None
         self.exec_code = 0
         self._exits: list[asyncio.Queue[ContainerExit]] = []
@@ -66,6 +67,12 @@ class FakeRuntime:
         if reference in self.images:
             raise self.images[reference]
         return Image(reference, "sha256:" + "0" * 64, "sha256:" + "0" * 64, "", ImageConfig(), 1)
+
+    async def remove_unused_images(self, keep: Container[str], unused_for: float) -> list[str]:
+        self.kept.append((keep, unused_for))
+        if len(self.kept) == 1:
+            raise ContainerdUnavailable("containerd is starting")
+        return []
 
     async def create_task(self, task: TaskSpec) -> None:
         self.tasks.add(task.id)
@@ -210,6 +217,7 @@ class PlayedAgent:
     api: ApiClient
     runtime: FakeRuntime = field(default_factory=FakeRuntime)
     networks: FakeNetworks = field(default_factory=FakeNetworks)
+    image_cleanup_interval: float = 1800.0
     engine: Engine = field(init=False)
     registration: Registration = field(init=False)
     identity: IdentityFile = field(init=False)
@@ -226,6 +234,7 @@ class PlayedAgent:
             memory_mib=8192,
             task_endpoint="http://169.254.170.3:4566",
             host_id=self.host_id,
+            image_cleanup_interval=self.image_cleanup_interval,
         )
         self.credentials = CredentialStore()
         self.identity = IdentityFile(settings.data_dir / "instance.json")

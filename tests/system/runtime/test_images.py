@@ -115,6 +115,9 @@ async def test_a_registry_that_breaks_off_a_pull_is_asked_again(bench: Any, tmp_
 
 async def test_images_that_nothing_keeps_are_removed(bench: Any) -> None:
     repository = f"localhost:{bench.registry.port}/web"
-    assert await bench.runtime.remove_unused_images({f"{repository}@{bench.image.digest}"}) == []
-    assert await bench.runtime.remove_unused_images(set()) == [f"{repository}@{bench.image.digest}"]
+    name = f"{repository}@{bench.image.digest}"
+    assert await bench.runtime.remove_unused_images({name}, 0) == []
+    assert await bench.runtime.remove_unused_images(set(), 3600) == []
+    assert await bench.runtime.remove_unused_images(set(), 0) == [name]
+    assert await bench.runtime.remove_unused_images(set(), 0) == []
     assert (await bench.runtime.ensure_image(bench.registry.reference("web"), TOKEN)).digest == bench.image.digest

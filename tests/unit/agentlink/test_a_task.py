@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+from tests.support.waiting import reached
 from tests.unit.agentlink.helpers import call, connected, described, eventually, reaches, run_task
 
 from roadstead.agent.runtime.errors import ImageNotFound
@@ -111,6 +112,20 @@ async def test_a_task_that_is_run_while_the_agent_is_away_reaches_it_later(admin
     await call(admin, "ecs", "StopTask", task=first)
     await agent.start()
     await reaches(admin, first, "DEPROVISIONING", "STOPPED")
+
+
+async def test_the_images_of_tasks_that_are_here_are_kept(admin, agent):
+    await agent.kill()
+    agent.image_cleanup_interval = 0.02
+    await agent.start()
+    arn = await run_task(admin, agent)
+    await reaches(admin, arn, "RUNNING")
+    image = "docker.io/library/busybox@sha256:" + "0" * 64
+    kept = agent.runtime.kept
+    await reached(lambda: len(kept) > 1 and kept[-1] == ({image}, 3600.0), "its image is kept")
+    await call(admin, "ecs", "StopTask", task=arn)
+    await reaches(admin, arn, "DEPROVISIONING", "STOPPED")
+    await reached(lambda: kept[-1] == (set(), 3600.0), "its image is not kept any more")
 
 
 async def test_health_reaches_the_task(admin, agent):

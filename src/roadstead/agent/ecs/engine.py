@@ -44,6 +44,7 @@ class Engine:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow_exits(), name="container ends")
                 group.create_task(self._forget_old(), name="finished tasks")
+                group.create_task(self._remove_images(), name="unused images")
                 group.create_task(self._catch_up(), name="late checkpoints")
         finally:
             self._ready.clear()
@@ -220,3 +221,17 @@ class Engine:
                     self._tools.records.remove(record)
                     del self._finished[arn]
             await asyncio.sleep(_FORGET_EVERY)
+
+    async def _remove_images(self) -> None:
+        settings = self._tools.settings
+        while True:
+            await asyncio.sleep(settings.image_cleanup_interval)
+            pulled = (record.pulled_image(name) for record in self.records() for name in record.containers)
+            keep = {image for image in pulled if image is not None}
+            try:
+                removed = await self._tools.runtime.remove_unused_images(keep, settings.image_unused_for)
+            except RuntimeFault as error:
+                log.warning("unused images are not removed now", error=str(error))
+            else:
+                if removed:
+                    log.info("unused images are removed", images=removed)

@@ -11,12 +11,16 @@ log = structlog.get_logger(__name__)
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The container instance it is, the greatest timeline it has seen on its link, how FARGATE tasks run."""
+    """The container instance it is, the greatest timeline it has seen on its link, how FARGATE tasks run.
+
+    `client_token` is of a registration that has no answer yet.
+    """
 
     cluster: str = ""
     container_instance_arn: str = ""
     timeline: int = 0
     fargate_runtime: str = ""
+    client_token: str = ""
 
 
 class IdentityFile:

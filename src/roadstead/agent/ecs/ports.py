@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from typing import Protocol
 
 from roadstead.agent.runtime.cgroups import TaskUsage
@@ -24,6 +24,10 @@ class ContainerRuntime(Protocol):
         self, reference: str, authorization: str | None, progress: Callable[[PullProgress], None] | None = None
     ) -> Image:
         """Resolve an image and pull what is missing."""
+        ...
+
+    async def remove_unused_images(self, keep: Container[str], unused_for: float) -> list[str]:
+        """Remove images that were not asked for, nor kept, for so many seconds."""
         ...
 
     async def create_task(self, task: TaskSpec) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from roadstead.agent.runtime.reference import Reference
 from roadstead.core.taskengine.health import HealthState
 from roadstead.core.taskengine.model import Desired, Resource
 from roadstead.core.taskengine.report import TaskStatus
@@ -89,6 +90,12 @@ class TaskRecord(msgspec.Struct, kw_only=True):
     def finished(self) -> bool:
         """Nothing is left to do, nothing to report."""
         return self.released and not self.pending and self.status is TaskStatus.STOPPED
+
+    def pulled_image(self, name: str) -> str | None:
+        """What a container's image was when it was pulled, wherever its tag points to now: `host/repository@digest`; None before."""
+        digest = self.containers[name].image_digest
+        named = next(each.image for each in self.task.containers if each.name == name)
+        return Reference.parse(named).pinned(digest) if digest else None
 
 
 def task_id(arn: str) -> str:

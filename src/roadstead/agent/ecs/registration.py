@@ -110,6 +110,7 @@ class Registration:
             container_instance_arn=instance.container_instance_arn,
             timeline=0 if changed else self._identity.value.timeline,
             fargate_runtime=given.get(RUNTIME_ATTRIBUTE, ""),
+            client_token="",
         )
         log.info("registered", container_instance=instance.container_instance_arn, cluster=self.cluster)
 
@@ -146,7 +147,6 @@ class Registration:
             attributes.append(_Attribute("ecs.availability-zone", settings.availability_zone))
         request: dict[str, object] = {
             "cluster": self.cluster,
-            "clientToken": str(uuid4()),
             "versionInfo": {
                 "agentVersion": AGENT_VERSION,
                 "agentHash": AGENT_HASH,
@@ -162,4 +162,12 @@ class Registration:
         }
         if known:
             request["containerInstanceArn"] = known
+        else:
+            request["clientToken"] = self._client_token()
         return await self._api.call("ecs", "RegisterContainerInstance", request, _Registered)
+
+    def _client_token(self) -> str:
+        """Noted before it is sent: an agent that dies before it knows the answer must not become a second instance, which nobody is."""
+        if not self._identity.value.client_token:
+            self._identity.update(client_token=str(uuid4()))
+        return self._identity.value.client_token

@@ -34,6 +34,9 @@ class EcsSettings:
     """Seconds that a task's interface may take to appear."""
     finished_retention: float = 3 * 3600.0
     """Seconds for which a stopped task is remembered, so that a late message does not start it again."""
+    image_cleanup_interval: float = 1800.0
+    """Seconds between two looks for images that no task has used for `image_unused_for` seconds, which are removed; as Amazon's agent does."""
+    image_unused_for: float = 3600.0
 
     @property
     def records(self) -> Path:

@@ -39,7 +39,6 @@ from roadstead.agent.runtime.errors import (
     RuntimeFault,
 )
 from roadstead.agent.runtime.model import Image, Mount, Output
-from roadstead.agent.runtime.reference import Reference
 from roadstead.wire.task import Container
 
 log = structlog.get_logger(__name__)
@@ -243,10 +242,7 @@ class Steps:
 
     async def _image(self, name: str) -> Image:
         container = self._launches[name].container
-        reference = container.image
-        if digest := self._record.containers[name].image_digest:
-            # Once pulled it is made again from what it was, wherever its tag points to now.
-            reference = Reference.parse(reference).pinned(digest)
+        reference = self._record.pulled_image(name) or container.image
         try:
             image = await self._pull(container, reference)
         except CannotPullContainer as error:

@@ -61,6 +61,8 @@ class Images:
         self._settings = settings
         self._known: dict[str, Image] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._used: dict[str, float] = {}
+        """When each was last asked for or kept, by the loop's clock."""
 
     async def ensure(self, text: str, authorization: str | None, progress: OnProgress | None = None) -> Image:
         """The image that `text` names now, present and unpacked. Raises CannotPullContainer and its kinds, and ContainerdUnavailable."""
@@ -70,8 +72,8 @@ class Images:
             raise CannotPullContainer(str(error)) from error
         digest = await self._resolve(reference, authorization)
         name = reference.pinned(digest)
-        lock = self._locks.setdefault(name, asyncio.Lock())
-        async with lock:
+        async with self._lock(name):
+            self._used[name] = asyncio.get_running_loop().time()
             if (image := await self._present(name, text)) is not None:
                 return image
             await self._pull(reference, name, authorization, progress)
@@ -82,23 +84,33 @@ class Images:
             except (ContainerdError, manifests.MalformedImage) as error:
                 raise CannotPullContainer(f"failed to read image {text}: {error}") from error
 
-    async def remove_unused(self, keep: Container[str]) -> list[str]:
-        """Forget every image whose record name (`host/repository@digest`) is not in `keep`; the names that went.
+    async def remove_unused(self, keep: Container[str], unused_for: float) -> list[str]:
+        """Forget the images that have not been asked for, nor been in `keep`, for so many seconds; the names that went.
 
+        Names are `host/repository@digest`. An image of which nothing is known yet, as of an earlier agent, counts as used now.
         containerd's collector frees their layers afterwards, except those below a container that still exists.
         """
         listing = await self._client.call(
             f"{_IMAGES}/List", images_pb2.ListImagesRequest(), images_pb2.ListImagesResponse
         )
         removed: list[str] = []
-        for record in listing.images:
-            if record.name in keep:
-                continue
-            self._known.pop(record.name, None)
-            with suppress(NotFound):
-                await self._client.call(f"{_IMAGES}/Delete", images_pb2.DeleteImageRequest(name=record.name), Empty)
-                removed.append(record.name)
+        for name in [record.name for record in listing.images]:
+            async with self._lock(name):
+                now = asyncio.get_running_loop().time()
+                if name in keep:
+                    self._used[name] = now
+                elif now - self._used.setdefault(name, now) >= unused_for:
+                    self._known.pop(name, None)
+                    with suppress(NotFound):
+                        request = images_pb2.DeleteImageRequest(name=name)
+                        await self._client.call(f"{_IMAGES}/Delete", request, Empty)
+                        removed.append(name)
+                    del self._used[name]
         return removed
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        """What is held while an image is looked for, fetched or removed."""
+        return self._locks.setdefault(name, asyncio.Lock())
 
     async def _resolve(self, reference: Reference, authorization: str | None) -> str:
         """The digest, from the first server that answers; raises CannotPullContainer and its kinds, RegistryAway when all are away."""

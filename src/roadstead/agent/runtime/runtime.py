@@ -123,9 +123,9 @@ class Runtime:
         """Have an image here, and leave to use it from the registry. See `Images.ensure`."""
         return await self._images.ensure(reference, authorization, progress)
 
-    async def remove_unused_images(self, keep: Container[str]) -> list[str]:
-        """Forget images whose name (`host/repository@digest`) is not in `keep`."""
-        return await self._images.remove_unused(keep)
+    async def remove_unused_images(self, keep: Container[str], unused_for: float) -> list[str]:
+        """Forget images that nobody has used for so many seconds. See `Images.remove_unused`."""
+        return await self._images.remove_unused(keep, unused_for)
 
     async def create_task(self, task: TaskSpec) -> None:
         """Make the task's control group, and with gVisor its sandbox, not started yet. Safe to repeat.
