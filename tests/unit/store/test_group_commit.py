@@ -265,9 +265,9 @@ async def test_a_file_that_is_damaged_is_an_error_of_the_store(tmp_path: Path):
         file.write(b"\xff" * ((tmp_path / "db").stat().st_size - 4096))
     async with await open_store(f"sqlite:///{tmp_path / 'db'}") as damaged:
         assert isinstance(damaged, SqliteStore)
-        with pytest.raises(StoreUnavailable, match="malformed"):
+        with pytest.raises(StoreUnavailable):
             await count(damaged)
-        with pytest.raises(StoreUnavailable, match="malformed"):
+        with pytest.raises(StoreUnavailable):
             await add(damaged, "b")
 
 
