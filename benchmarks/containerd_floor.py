@@ -103,7 +103,7 @@ class Floor:
 
     async def _forget(self) -> None:
         async with self._client() as client:
-            await Images(client, self._settings).remove_unused(())
+            await Images(client, self._settings).remove_unused((), 0)
 
     async def _alone(self) -> float:
         return await self._launch(in_pod=False)
