@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from urllib.parse import unquote
 
-from botocore.model import ListShape
+from botocore.model import ListShape, Shape
 
 from roadstead.access.errors import AuthenticationError
 from roadstead.access.signed_request import SignatureClaim, read_claim
@@ -104,21 +104,23 @@ class ModeledForwarding:
 
 def _own_headers(target: Target, request: HttpRequest) -> dict[str, str]:
     """The headers that are members of the operation (`Description`, `X-Client-Token`), whatever they are called."""
-    shape = target.operation.input_shape
-    members = members_of(shape).items() if shape is not None else ()
-    named = [wire_name(n, m).lower() for n, m in members if text_trait(m, "location") == "header"]
+    named = [name.lower() for name, _ in _located(target, "header")]
     return {name: request.headers[name] for name in named if name in request.headers}
 
 
 def _pairs(target: Target, head: Head) -> list[tuple[str, str]]:
     """The query as it was read: every value of a list (`tagKeys=a&tagKeys=b`), and of other names the last one."""
-    shape = target.operation.input_shape
-    members = members_of(shape).items() if shape is not None else ()
-    located = [(wire_name(n, m), m) for n, m in members if text_trait(m, "location") == "querystring"]
-    lists = {name for name, member in located if isinstance(member, ListShape)}
+    lists = {name for name, member in _located(target, "querystring") if isinstance(member, ListShape)}
     given = head.pairs()
     last = {name: place for place, (name, _) in enumerate(given)}
     return [(name, value) for place, (name, value) in enumerate(given) if name in lists or last[name] == place]
+
+
+def _located(target: Target, location: str) -> list[tuple[str, Shape]]:
+    """The members of the operation's input that are in this part of the request, by their names there."""
+    shape = target.operation.input_shape
+    members = members_of(shape).items() if shape is not None else ()
+    return [(wire_name(name, member), member) for name, member in members if text_trait(member, "location") == location]
 
 
 def _check_path(path: str) -> None:
