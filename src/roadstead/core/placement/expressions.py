@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING
 
-import re2  # pyright: ignore[reportMissingTypeStubs]
+from roadstead.kernel.linear_regex import InvalidRegex, LinearRegex, compile_linear
 
 if TYPE_CHECKING:
     from roadstead.core.placement.model import Candidate
@@ -171,21 +171,13 @@ def _subject(name: str, candidate: Candidate) -> str | None:
     return candidate.ec2_instance_id
 
 
-class _Regex(Protocol):
-    def fullmatch(self, text: str) -> object: ...
-
-
-def _regex(text: str) -> _Regex:
+def _regex(text: str) -> LinearRegex:
     if len(text) > _LONGEST_REGEX:
         raise InvalidExpression(text)
-    options = re2.Options()
-    options.max_mem = _REGEX_MEMORY
-    options.log_errors = False
     try:
-        compiled = re2.compile(text, options)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    except re2.error as error:  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return compile_linear(text, memory=_REGEX_MEMORY)
+    except InvalidRegex as error:
         raise InvalidExpression(text) from error
-    return cast("_Regex", compiled)
 
 
 def _compare(subject: str, operator: str, argument: str) -> Test:

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable
 from functools import cache
 from types import MappingProxyType
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple
 
-import re2  # pyright: ignore[reportMissingTypeStubs]
+from roadstead.kernel.linear_regex import LinearRegex, compile_linear
 
 
 class Rewritten(NamedTuple):
@@ -79,15 +79,11 @@ _MOST_REPEATS = 1000
 _MEMORY = 32 * 1024 * 1024
 
 
-class _Compiled(Protocol):
-    def fullmatch(self, text: str) -> object: ...
-
-
 @cache
 def matcher(pattern: str) -> Callable[[str], bool] | None:
     """A function that says whether all of a text matches, or None where the pattern is not enforced.
 
-    Raises re2.error for a pattern that RE2 can't compile and nothing above speaks of.
+    Raises InvalidRegex for a pattern that RE2 can't compile and nothing above speaks of.
     """
     if pattern in UNENFORCED:
         return None
@@ -99,12 +95,8 @@ def matcher(pattern: str) -> Callable[[str], bool] | None:
     return lambda text: allowed.fullmatch(text) is not None and forbidden.fullmatch(text) is None
 
 
-def _compile(pattern: str) -> _Compiled:
-    options = re2.Options()
-    options.max_mem = _MEMORY
-    options.log_errors = False
-    compiled = re2.compile(translate(pattern), options)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return cast("_Compiled", compiled)
+def _compile(pattern: str) -> LinearRegex:
+    return compile_linear(translate(pattern), memory=_MEMORY)
 
 
 def translate(pattern: str) -> str:
