@@ -21,6 +21,8 @@ from roadstead.wire.envelope import MalformedMessage, UnknownMessage
 log = structlog.get_logger("agentlink.tcs")
 
 START = "ecs:StartTelemetrySession"
+MOST_TASKS = 5000
+"""Tasks in a round of telemetry: what a cluster may run at most on AWS."""
 _STATUSES = frozenset({"HEALTHY", "UNHEALTHY", "UNKNOWN"})
 
 
@@ -32,6 +34,10 @@ class TcsTimers:
     silence: float = 120.0
 
 
+class RoundTooLarge(ValueError):
+    """A round of telemetry has more tasks than any host runs."""
+
+
 class LatestMetrics:
     """The newest sample of each task, by ARN, for as long as its agent is connected."""
 
@@ -40,9 +46,12 @@ class LatestMetrics:
         self._incoming: dict[str, dict[str, tcs.TaskMetric]] = {}
 
     def take(self, instance: str, request: tcs.PublishMetricsRequest) -> None:
-        """A page of a round; the round replaces the last one when it is complete."""
+        """A page of a round; the round replaces the last one when it is complete. Raises RoundTooLarge, and the round is dropped."""
         page = self._incoming.setdefault(instance, {})
         page.update({metric.task_arn: metric for metric in request.task_metrics})
+        if len(page) > MOST_TASKS:
+            del self._incoming[instance]
+            raise RoundTooLarge(f"a round of telemetry has at most {MOST_TASKS} tasks")
         if request.metadata is None or request.metadata.fin is not False:
             self._by_instance[instance] = self._incoming.pop(instance)
 
@@ -102,7 +111,7 @@ class TcsSession:
             await self._receive()
         except Disconnected:
             return
-        except (TimeoutError, MalformedMessage, StoreError) as error:
+        except (TimeoutError, MalformedMessage, RoundTooLarge, StoreError) as error:
             log.info("telemetry session ends", container_instance=self._instance, error=str(error) or "silence")
             await self.close("the session can't go on")
         finally:
@@ -134,10 +143,17 @@ class TcsSession:
                     await self._take_health(message)
                     await self._send(tcs.AckPublishHealth())
                 case tcs.PublishMetricsRequest():
-                    self._metrics.take(self._instance, message)
+                    await self._take_metrics(message)
                     await self._send(tcs.AckPublishMetric())
                 case _:
                     await self._send(tcs.AckPublishInstanceStatus())
+
+    async def _take_metrics(self, message: tcs.PublishMetricsRequest) -> None:
+        try:
+            self._metrics.take(self._instance, message)
+        except RoundTooLarge as error:
+            await self._send(tcs.BadRequestException(message=str(error)))
+            raise
 
     async def _take_health(self, message: tcs.PublishHealthRequest) -> None:
         health = {

@@ -32,7 +32,7 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class SignableRequest(msgspec.Struct, frozen=True):
-    """What a signature covers. `path` and `query` are as on the wire (encoded); header names are lower case.
+    """What a signature covers. `path` and `query` are as on the wire (encoded); header names are lower case, values the wire's bytes as Latin-1.
 
     `encoded_once` is S3's way to sign a path: every segment counts and none is encoded twice.
     """
@@ -85,7 +85,7 @@ def canonical_query(query: str, *, without: str | None = None) -> str:
 def canonical_request(request: SignableRequest, signed_headers: Iterable[str], *, without: str | None = None) -> str:
     """The canonical request over `signed_headers` (sorted, lower case)."""
     names = list(signed_headers)
-    lines = [f"{name}:{' '.join(request.headers.get(name, '').split())}" for name in names]
+    lines = [f"{name}:{_canonical_value(request.headers.get(name, ''))}" for name in names]
     return "\n".join(
         (
             request.method,
@@ -99,9 +99,16 @@ def canonical_request(request: SignableRequest, signed_headers: Iterable[str], *
     )
 
 
+def _canonical_value(value: str) -> str:
+    """A header's value with one space wherever there is any; bytes beyond ASCII are none, whatever they would be in Latin-1."""
+    if value.isascii():
+        return " ".join(value.split())
+    return b" ".join(value.encode("latin-1").split()).decode("latin-1")
+
+
 def string_to_sign(canonical: str, amz_date: str, scope: Scope) -> str:
     """What the signing key signs."""
-    return f"{ALGORITHM}\n{amz_date}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
+    return f"{ALGORITHM}\n{amz_date}\n{scope}\n{sha256(canonical.encode('latin-1')).hexdigest()}"
 
 
 def _hmac(key: bytes, text: str) -> bytes:

@@ -93,6 +93,19 @@ def signed(keys: Credentials, *, body: bytes = BODY, path: str = "/", presigned:
     return SignableRequest(method, split.path, split.query, headers, payload)
 
 
+async def test_a_header_in_utf8_is_signed_as_its_bytes(world: World):
+    """One of them is a space in Latin-1, and no space at all."""
+    request = AWSRequest("POST", "http://127.0.0.1:4566/", data=BODY)
+    request.headers.add_header("Host", "127.0.0.1:4566")
+    request.headers.add_header("X-Note", " à  la Größe ")
+    SigV4Auth(world.keys, "ecs", "us-east-1").add_auth(request)
+    wire = {name.lower(): value.encode().decode("latin-1") for name, value in request.headers.items()}
+    assert "x-note" in wire["authorization"]
+    sent = SignableRequest("POST", "/", "", wire, sha256(BODY).hexdigest())
+    assert (await world.authenticate(sent)).principal
+    assert await world.failure(changed(sent, headers={**wire, "x-note": "a la Groesse"})) is F.SIGNATURE_MISMATCH
+
+
 def session_of(world: World, lasts: timedelta) -> Credentials:
     """Keys of a session of a role; their token may be over already."""
     now = world.clock.now()

@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from roadstead.agent.client import Credentials, LinkRefused, connect_link, link_url
 from roadstead.agent.client.credentials import FixedCredentials
 from roadstead.agent.client.signing import signed_headers
+from roadstead.agentlink.tcs import MOST_TASKS
 from roadstead.wire import acs, tcs
 from roadstead.wire.hosts import WATCH_PATH
 
@@ -152,3 +153,17 @@ async def test_telemetry_is_acknowledged_and_the_last_round_kept(server, instanc
             answer = tcs.TO_AGENT.decode(await connection.recv())
         assert isinstance(answer, tcs.AckPublishMetric)
         assert server.tcs.metrics.of_instance(instance)["t"] == metric
+
+
+async def test_a_round_of_telemetry_without_end_ends_the_link_and_is_dropped(server, instance):
+    url = link_url(server.endpoint, "/tcs/ws", {"cluster": "fargate", "containerInstance": instance})
+    async with connect_link(url, keys(server), "us-east-1") as connection, asyncio.timeout(10):
+        for first, told in ((0, tcs.AckPublishMetric), (MOST_TASKS, tcs.BadRequestException)):
+            metrics = tuple(tcs.TaskMetric(task_arn=str(first + each)) for each in range(MOST_TASKS))
+            page = tcs.PublishMetricsRequest(metadata=tcs.MetricsMetadata(fin=False), task_metrics=metrics)
+            await connection.send(tcs.TO_SERVER.encode(page))
+            assert isinstance(tcs.TO_AGENT.decode(await connection.recv()), told)
+        assert isinstance(tcs.TO_AGENT.decode(await connection.recv()), tcs.StopTelemetrySessionMessage)
+        with pytest.raises(ConnectionClosed):
+            await connection.recv()
+    assert server.tcs.metrics.of_instance(instance) == {}
