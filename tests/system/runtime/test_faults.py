@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from examples.oci_image import ImageSpec, pack
 from tests.support.containerd import mounts_with, poll, processes_with, running
-from tests.support.fake_registry import FakeRegistry
+from tests.support.fake_registry import TOKEN, FakeRegistry
 
 from roadstead.agent.runtime import ContainerdUnavailable, ContainerState, Isolation, Runtime
 from roadstead.agent.runtime.cgroups import Cgroups
@@ -82,6 +83,33 @@ async def test_a_containerd_killed_in_the_middle_of_creation_leaves_nothing(benc
 
 def _shims(directory: Path) -> list[str]:
     return [command for command in processes_with(str(directory)).values() if "containerd-shim" in command]
+
+
+def _in_the_way(directory: Path) -> Path:
+    """The directory of the next snapshot, as a containerd leaves it that was killed before it had noted the snapshot."""
+    [snapshots] = directory.rglob("io.containerd.snapshotter.v1.overlayfs/snapshots")
+    last = max(int(each.name) for each in snapshots.iterdir() if each.name.isdecimal())
+    left = snapshots / str(last + 1) / "fs" / "left"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    return left
+
+
+async def test_a_layer_that_a_killed_containerd_left_is_in_no_containers_way(bench: Any, isolation: Isolation) -> None:
+    task = await bench.task(isolation)
+    left = _in_the_way(bench.directory)
+    end, _, _ = await bench.run(task, "test ! -e /left && exit 4")
+    assert end.exit_code == 4
+    assert not left.exists()
+
+
+async def test_a_layer_that_a_killed_containerd_left_is_in_no_images_way(bench: Any, tmp_path: Path) -> None:
+    pack(tmp_path / "layout", ImageSpec(name="other", random_layers=(3000,)))
+    left = _in_the_way(bench.directory)
+    bench.image = await bench.runtime.ensure_image(bench.registry.reference("other"), TOKEN)
+    assert not left.exists()
+    end, _, _ = await bench.run(await bench.task(Isolation.RUNC), "test ! -e /left && exit 4")
+    assert end.exit_code == 4
 
 
 async def test_a_killed_shim_is_an_end(bench: Any) -> None:

@@ -39,7 +39,7 @@ from roadstead.agent.runtime.model import Image, PullProgress
 from roadstead.agent.runtime.pull_errors import is_passing
 from roadstead.agent.runtime.reference import InvalidReference, Reference
 from roadstead.agent.runtime.resolve import resolve
-from roadstead.agent.runtime.snapshots import SNAPSHOTS
+from roadstead.agent.runtime.snapshots import SNAPSHOTS, past_leftovers
 
 _CONTENT = "/containerd.services.content.v1.Content"
 _IMAGES = "/containerd.services.images.v1.Images"
@@ -174,7 +174,8 @@ class Images:
     ) -> None:
         watcher = asyncio.create_task(self._watch(progress)) if progress is not None else None
         try:
-            await self._client.call(_TRANSFER, self._transfer(name, authorization), Empty, _PULL_TIMEOUT)
+            request = self._transfer(name, authorization)
+            await past_leftovers(lambda: self._client.call(_TRANSFER, request, Empty, _PULL_TIMEOUT))
         except ContainerdUnavailable as error:
             # Go counts a registry's silence among the passed deadlines, and so does containerd's status.
             if not is_passing(str(error)):

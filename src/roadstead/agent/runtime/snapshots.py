@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
+import structlog
 from google.protobuf.empty_pb2 import Empty
 
 from roadstead.agent.runtime import labels
 from roadstead.agent.runtime.api import snapshots_pb2, types_pb2
 from roadstead.agent.runtime.client import LONG_CALL, Client
 from roadstead.agent.runtime.config import RuntimeSettings
+from roadstead.agent.runtime.errors import ContainerdError
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 SNAPSHOTS = "/containerd.services.snapshots.v1.Snapshots"
 GC_ROOT = "containerd.io/gc.root"
 _LAYER_OPTION = "lowerdir="
+_IN_THE_WAY = re.compile(r"failed to rename: rename \S+/new-\d+ \S+/\d+: file exists")
+_ATTEMPTS = 3
+
+
+async def past_leftovers(call: Callable[[], Awaitable[T]]) -> T:
+    """What a call gives that makes snapshots, made again where the directory of one is there already.
+
+    A containerd that is killed after it has named a directory and before it has noted the snapshot uses the same number again. Its overlayfs
+    snapshotter refuses that one, and takes away what was in its way (plugins/snapshots/overlay/overlay.go, createSnapshot).
+    """
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return await call()
+        except ContainerdError as error:
+            if _IN_THE_WAY.search(str(error)) is None:
+                raise
+            log.info("the directory of a snapshot was left by a containerd that was killed", error=str(error))
+    return await call()
 
 
 def layer_directories(mounts: list[types_pb2.Mount]) -> list[Path]:
@@ -41,7 +68,9 @@ class Snapshots:
             parent=chain_id,
             labels={GC_ROOT: datetime.now(UTC).isoformat(timespec="seconds"), labels.OWNER: self._settings.tag},
         )
-        answer = await self._client.call(f"{SNAPSHOTS}/Prepare", request, snapshots_pb2.PrepareSnapshotResponse)
+        answer = await past_leftovers(
+            lambda: self._client.call(f"{SNAPSHOTS}/Prepare", request, snapshots_pb2.PrepareSnapshotResponse)
+        )
         return list(answer.mounts)
 
     async def remove(self, key: str) -> None:
