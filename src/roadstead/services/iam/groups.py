@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import delete, insert, select
 
-from roadstead.access.resource import Named
 from roadstead.access.revisions import touch_account
-from roadstead.access.tables import attached_policies, group_members, groups, inline_policies, users
+from roadstead.access.tables import group_members, groups, users
 from roadstead.kernel.ids import unique_id
 from roadstead.services.iam.entities import (
     GROUP,
@@ -17,14 +15,13 @@ from roadstead.services.iam.entities import (
     check_without_policies,
     created,
     entity_arn,
-    entity_resource,
-    name_taken,
     named,
     require_entity,
 )
-from roadstead.services.iam.errors import DeleteConflictException, EntityAlreadyExistsException
+from roadstead.services.iam.errors import DeleteConflictException
 from roadstead.services.iam.listing import page_by_name
 from roadstead.services.iam.quotas import check_account_quota
+from roadstead.services.iam.renaming import both_names, rename
 from roadstead.services.iam.users import user_view
 from roadstead.services.operation import Context, operation
 
@@ -36,17 +33,6 @@ if TYPE_CHECKING:
         ListGroupsRequestTypeDef,
         UpdateGroupRequestTypeDef,
     )
-
-
-async def _renamed(ctx: Context, request: UpdateGroupRequestTypeDef) -> Sequence[Named]:
-    """The group under the old name and, where it moves, under the new one: both must be allowed."""
-    name = request["GroupName"]
-    old = await entity_resource(ctx, GROUP, name)
-    if "NewGroupName" not in request and "NewPath" not in request:
-        return [old]
-    row = await require_entity(ctx, GROUP, name)
-    path = request.get("NewPath", str(row.path))
-    return [old, entity_arn(ctx.account, "group", path, request.get("NewGroupName", name))]
 
 
 def group_view(account: str, row: Any) -> dict[str, object]:
@@ -98,33 +84,11 @@ async def list_groups(ctx: Context, request: ListGroupsRequestTypeDef) -> dict[s
     return {"Groups": [group_view(ctx.account, row) for row in rows], **more}
 
 
-@operation("iam:UpdateGroup", resources=_renamed)
+@operation("iam:UpdateGroup", resources=both_names(GROUP))
 async def update_group(ctx: Context, request: UpdateGroupRequestTypeDef) -> dict[str, object]:
     """https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateGroup.html: what belongs to the group goes with the name."""
-    old = request["GroupName"]
-    row = await require_entity(ctx, GROUP, old)
-    new = request.get("NewGroupName", old)
-    if new != old:
-        taken = await name_taken(ctx.tx, ctx.account, groups, groups.c.group_name, new)
-        if taken not in (None, old):
-            raise EntityAlreadyExistsException(f"Group with name {new} already exists.")
-    stmt = update(groups).where(groups.c.account == ctx.account, groups.c.group_name == old)
-    await ctx.tx.execute(stmt.values(group_name=new, path=request.get("NewPath", row.path)))
-    if new != old:
-        await _move_belongings(ctx, old, new)
-    await touch_account(ctx.tx, ctx.account)
+    await rename(ctx, GROUP, request, (group_members,))
     return {}
-
-
-async def _move_belongings(ctx: Context, old: str, new: str) -> None:
-    members = update(group_members).where(group_members.c.account == ctx.account, group_members.c.group_name == old)
-    await ctx.tx.execute(members.values(group_name=new))
-    by_entity: tuple[Table, ...] = (inline_policies, attached_policies)
-    for table in by_entity:
-        stmt = update(table).where(
-            table.c.account == ctx.account, table.c.entity_kind == "group", table.c.entity_name == old
-        )
-        await ctx.tx.execute(stmt.values(entity_name=new))
 
 
 @operation("iam:DeleteGroup", resources=named(GROUP))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Table, delete, insert, select
 
 from roadstead.access.principal import PrincipalKind
 from roadstead.access.resource import KeyValues, Named
 from roadstead.access.revisions import touch_account
-from roadstead.access.tables import access_keys, attached_policies, group_members, inline_policies, users
+from roadstead.access.tables import access_keys, group_members, users
 from roadstead.kernel.ids import unique_id
 from roadstead.services.iam.boundaries import boundary_view, request_boundary, require_boundary
 from roadstead.services.iam.entities import (
@@ -20,18 +20,17 @@ from roadstead.services.iam.entities import (
     created,
     entity_arn,
     entity_resource,
-    name_taken,
     require_entity,
 )
 from roadstead.services.iam.errors import (
     DeleteConflictException,
-    EntityAlreadyExistsException,
     NoSuchEntityException,
 )
 from roadstead.services.iam.listing import page_by_name
 from roadstead.services.iam.quotas import check_account_quota
+from roadstead.services.iam.renaming import both_names, rename
 from roadstead.services.iam.tables import action_uses, login_profiles, mfa_devices
-from roadstead.services.iam.tag_rows import add_tags, drop_tags, move_tags, read_tags, request_tag_keys, tag_list
+from roadstead.services.iam.tag_rows import add_tags, drop_tags, read_tags, request_tag_keys, tag_list
 from roadstead.services.operation import Context, operation
 
 if TYPE_CHECKING:
@@ -44,6 +43,10 @@ if TYPE_CHECKING:
     )
 
 
+_BELONGINGS = (access_keys, group_members, login_profiles, mfa_devices)
+"""Tables with the name of the user whose they are."""
+
+
 async def user_resources(ctx: Context, request: Mapping[str, Any]) -> Sequence[Named]:
     """The user that the request names; the caller itself without a name."""
     name = request.get("UserName")
@@ -52,17 +55,6 @@ async def user_resources(ctx: Context, request: Mapping[str, Any]) -> Sequence[N
             return [ctx.principal.identity_arn]
         name = await caller_or(ctx, None)
     return [await entity_resource(ctx, USER, name)]
-
-
-async def _renamed(ctx: Context, request: UpdateUserRequestTypeDef) -> Sequence[Named]:
-    """The user under the old name and, where it moves, under the new one: both must be allowed."""
-    name = request["UserName"]
-    old = await entity_resource(ctx, USER, name)
-    if "NewUserName" not in request and "NewPath" not in request:
-        return [old]
-    row = await require_entity(ctx, USER, name)
-    path = request.get("NewPath", str(row.path))
-    return [old, entity_arn(ctx.account, "user", path, request.get("NewUserName", name))]
 
 
 async def _creation_keys(ctx: Context, request: Mapping[str, Any]) -> KeyValues:
@@ -142,36 +134,11 @@ async def list_users(ctx: Context, request: ListUsersRequestTypeDef) -> dict[str
     return {"Users": [user_view(ctx.account, row) for row in rows], **more}
 
 
-@operation("iam:UpdateUser", resources=_renamed)
+@operation("iam:UpdateUser", resources=both_names(USER))
 async def update_user(ctx: Context, request: UpdateUserRequestTypeDef) -> dict[str, object]:
     """https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateUser.html: what belongs to the user goes with the name."""
-    old = request["UserName"]
-    row = await require_user(ctx, old)
-    new = request.get("NewUserName", old)
-    if new != old:
-        taken = await name_taken(ctx.tx, ctx.account, users, users.c.user_name, new)
-        if taken not in (None, old):
-            raise EntityAlreadyExistsException(f"User with name {new} already exists.")
-    stmt = update(users).where(users.c.account == ctx.account, users.c.user_name == old)
-    await ctx.tx.execute(stmt.values(user_name=new, path=request.get("NewPath", row.path)))
-    if new != old:
-        await _move_belongings(ctx, old, new)
-    await touch_account(ctx.tx, ctx.account)
+    await rename(ctx, USER, request, _BELONGINGS)
     return {}
-
-
-async def _move_belongings(ctx: Context, old: str, new: str) -> None:
-    by_user: tuple[Table, ...] = (access_keys, group_members, login_profiles, mfa_devices)
-    for table in by_user:
-        stmt = update(table).where(table.c.account == ctx.account, table.c.user_name == old)
-        await ctx.tx.execute(stmt.values(user_name=new))
-    by_entity: tuple[Table, ...] = (inline_policies, attached_policies, action_uses)
-    for table in by_entity:
-        stmt = update(table).where(
-            table.c.account == ctx.account, table.c.entity_kind == "user", table.c.entity_name == old
-        )
-        await ctx.tx.execute(stmt.values(entity_name=new))
-    await move_tags(ctx.tx, ctx.account, "user", old, new)
 
 
 @operation("iam:DeleteUser", resources=user_resources)
