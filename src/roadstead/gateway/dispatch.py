@@ -17,10 +17,10 @@ from roadstead.access.gatekeeper import Caller, Gate, Gatekeeper
 from roadstead.access.principal import Principal
 from roadstead.access.signed_request import SignatureClaim, read_claim
 from roadstead.core.sigv4 import SignableRequest
-from roadstead.gateway.failures import Failure, authentication_failure, denial
+from roadstead.gateway.failures import authentication_failure, denial
 from roadstead.gateway.outcome import Outcome
 from roadstead.gateway.payload import payload_hash
-from roadstead.gateway.protocols import Codec, HttpRequest, HttpResponse
+from roadstead.gateway.protocols import Codec, Failure, HttpRequest, HttpResponse
 from roadstead.gateway.protocols.detect import Target, Unidentified, identify
 from roadstead.gateway.protocols.validate import validate
 from roadstead.gateway.protocols.validation_style import value_error
@@ -232,9 +232,7 @@ def unread(request: HttpRequest, status: int, code: str, message: str, request_i
     """The refusal of a request whose body was not read, in the protocol that its head speaks."""
     outcome, codec, service = _by_head(request)
     outcome.code, outcome.message = code, message
-    outcome.response = codec.serialize_error(
-        service, None, code=code, message=message, members={}, status=status, request_id=request_id
-    )
+    outcome.response = codec.serialize_error(service, Failure(code, status, message), request_id)
     return outcome
 
 
@@ -281,25 +279,9 @@ def _fault(target: Target) -> ServiceError:
 
 def _refuse(outcome: Outcome, target: Target, failure: Failure, request_id: str) -> None:
     outcome.code = failure.code
-    outcome.response = target.codec.serialize_error(
-        target.service,
-        target.operation,
-        code=failure.code,
-        message=failure.message,
-        members={},
-        status=failure.status,
-        request_id=request_id,
-    )
+    outcome.response = target.codec.serialize_error(target.service, failure, request_id)
 
 
 def _fail(outcome: Outcome, target: Target, error: ServiceError, request_id: str) -> None:
     outcome.code, outcome.message = error.error_code, error.message
-    outcome.response = target.codec.serialize_error(
-        target.service,
-        target.operation,
-        code=error.error_code,
-        message=error.message,
-        members=error.members,
-        status=error.status,
-        request_id=request_id,
-    )
+    outcome.response = target.codec.serialize_error(target.service, Failure.of(error), request_id)

@@ -5,23 +5,14 @@ Source: the "Common errors" pages of the services, https://docs.aws.amazon.com/A
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from roadstead.access.authorization_message import with_encoded
 from roadstead.access.errors import AccessDenied, AuthenticationError, AuthenticationFailure
+from roadstead.gateway.protocols.codec import Failure
 
 Family = Literal["json", "rest-json", "query", "ec2", "cbor", "rest-xml"]
 F = AuthenticationFailure
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An error's AWS code, its HTTP status and what it says."""
-
-    code: str
-    status: int
-    message: str
 
 
 _JSON = {

@@ -14,6 +14,7 @@ from botocore.utils import parse_timestamp
 from tests.support.protocol_vectors import FILES, NOT_BUILT, SPECIAL_FLOATS, Case, cases, file_names, from_vector
 
 from roadstead.gateway.protocols import HttpResponse
+from roadstead.gateway.protocols.codec import Failure
 
 pytestmark = pytest.mark.vectors
 
@@ -74,15 +75,8 @@ def _error_as_read(case: Case) -> tuple[Any, Any]:
     code, message = case.data["errorCode"], case.data.get("errorMessage", "")
     shape: Any = service.shape_for_error_code(code)
     members = {key: value for key, value in case.data["error"].items() if key.lower() != "message"}
-    response = case.codec.serialize_error(
-        service,
-        case.operation,
-        code=code,
-        message=message,
-        members=from_vector(shape, members),
-        status=case.data["response"]["status_code"],
-        request_id=REQUEST_ID,
-    )
+    failure = Failure(code, case.data["response"]["status_code"], message, from_vector(shape, members))
+    response = case.codec.serialize_error(service, failure, REQUEST_ID)
     parsed = _parse(case, response, case.operation.output_shape)
     # botocore reads an empty XML element as None.
     read = {"Error": {key: parsed["Error"].get(key) or "" for key in ("Code", "Message")}}

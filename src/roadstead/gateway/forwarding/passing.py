@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -18,7 +18,7 @@ from roadstead.gateway.forwarding.credentials import NoKeys, UpstreamKeys
 from roadstead.gateway.forwarding.relay import Send, relay
 from roadstead.gateway.outcome import BROKEN_OFF, BROKEN_OFF_CODE, Outcome
 from roadstead.gateway.protocols import HttpResponse
-from roadstead.gateway.protocols.codec import Codec
+from roadstead.gateway.protocols.codec import Codec, Failure
 from roadstead.kernel.clock import Clock
 from roadstead.kernel.errors import InternalFailure, InvalidRequest, ServiceError, ServiceUnavailable
 from roadstead.store import StoreError, UnstorableValue
@@ -95,24 +95,17 @@ class Passing:
 
     def refuse(self, error: Exception, codec: Codec, outcome: Outcome, request_id: str) -> None:
         """Make an error the outcome's answer; what is not one of ours is logged and answered as our own fault."""
-        members: Mapping[str, object] = {}
         if isinstance(error, AuthenticationError):
             failure = authentication_failure(error, codec.family)
-            code, message, status = failure.code, failure.message, failure.status
         elif isinstance(error, AccessDenied):
             failure = denial(error, codec.family, self._encoded(error))
             outcome.message = error.message
-            code, message, status = failure.code, failure.message, failure.status
         else:
-            own = self._own_error(error, outcome, request_id)
-            outcome.message = own.message
-            code, message, status, members = own.error_code, own.message, own.status, own.members
-        outcome.code = code
+            failure = Failure.of(self._own_error(error, outcome, request_id))
+            outcome.message = failure.message
+        outcome.code = failure.code
         model = outcome.target.service if outcome.target is not None else None
-        operation = outcome.target.operation if outcome.target is not None else None
-        outcome.response = codec.serialize_error(
-            model, operation, code=code, message=message, members=members, status=status, request_id=request_id
-        )
+        outcome.response = codec.serialize_error(model, failure, request_id)
 
     def _own_error(self, error: Exception, outcome: Outcome, request_id: str) -> ServiceError:
         if isinstance(error, ServiceError):

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 from botocore.model import OperationModel, ServiceModel
 
 from roadstead.gateway.protocols.messages import HttpRequest, HttpResponse
+from roadstead.kernel.errors import ServiceError
 
 Params: TypeAlias = dict[str, object]
 Fault: TypeAlias = Literal["Sender", "Receiver"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error that is answered: an exception's shape name or its error code, HTTP status, message, and further members of the exception's shape."""
+
+    code: str
+    status: int
+    message: str
+    members: Mapping[str, object] = field(default_factory=dict[str, object])
+
+    @classmethod
+    def of(cls, error: ServiceError) -> Failure:
+        """A service's error."""
+        return cls(error.error_code, error.status, error.message, error.members)
 
 
 class Codec(Protocol):
@@ -39,21 +56,9 @@ class Codec(Protocol):
         """
         ...
 
-    def serialize_error(
-        self,
-        service: ServiceModel | None,
-        operation: OperationModel | None,
-        *,
-        code: str,
-        message: str,
-        members: Mapping[str, object],
-        status: int,
-        request_id: str,
-        fault: Fault | None = None,
-    ) -> HttpResponse:
+    def serialize_error(self, service: ServiceModel | None, failure: Failure, request_id: str) -> HttpResponse:
         """An error as the service words it on this protocol.
 
-        `code` is the exception's shape name or its error code. Where the model has that exception, its own code,
-        status and fault count; `status` and `fault` (by default who the status blames) count otherwise.
+        Where the model has the exception, its own code, status and fault count; otherwise the failure's status, and whom it blames.
         """
         ...

@@ -16,7 +16,7 @@ from botocore.model import OperationModel, OperationNotFoundError, ServiceModel
 
 from roadstead.gateway.models import SERVICES, Catalog, ServiceEntry, every_service, our_services, service_model
 from roadstead.gateway.protocols import codecs
-from roadstead.gateway.protocols.codec import Codec
+from roadstead.gateway.protocols.codec import Codec, Failure
 from roadstead.gateway.protocols.compiler import PerModel
 from roadstead.gateway.protocols.errors import (
     InvalidAction,
@@ -76,15 +76,7 @@ class Unidentified(ServiceError):
 
     def answer(self, request_id: str) -> HttpResponse:
         """The error in the shape that the request's sender reads."""
-        return self.codec.serialize_error(
-            self.service,
-            None,
-            code=self.error_code,
-            message=self.message,
-            members=self.members,
-            status=self.status,
-            request_id=request_id,
-        )
+        return self.codec.serialize_error(self.service, Failure.of(self), request_id)
 
 
 def identify(

@@ -7,7 +7,7 @@ from typing import cast
 
 from botocore.model import OperationModel, ServiceModel
 
-from roadstead.gateway.protocols.codec import Fault, Params
+from roadstead.gateway.protocols.codec import Failure, Params
 from roadstead.gateway.protocols.compiler import PerModel
 from roadstead.gateway.protocols.content import body_of
 from roadstead.gateway.protocols.errors import SerializationException
@@ -50,26 +50,15 @@ class JsonCodec:
         body = b"" if operation.output_shape is None else encode_json(self._outputs(operation)(result))
         return HttpResponse(200, (self._content_type, ("x-amzn-RequestId", request_id)), body)
 
-    def serialize_error(
-        self,
-        service: ServiceModel | None,
-        operation: OperationModel | None,
-        *,
-        code: str,
-        message: str,
-        members: Mapping[str, object],
-        status: int,
-        request_id: str,
-        fault: Fault | None = None,
-    ) -> HttpResponse:
+    def serialize_error(self, service: ServiceModel | None, failure: Failure, request_id: str) -> HttpResponse:
         """`{"__type": CODE, "message": ...}` and the exception's members."""
-        error = resolve_error(service, family=self.family, code=code, status=status, fault=fault)
+        error = resolve_error(service, self.family, failure)
         body: dict[str, object] = {"__type": shape_namespace(service, error.shape) + error.name}
         if service is not None and error.shape is not None:
-            body.update(cast("dict[str, object]", self._writers(service).compile(error.shape)(members)))
+            body.update(cast("dict[str, object]", self._writers(service).compile(error.shape)(failure.members)))
         else:
-            body.update(members)
-        body[error.message_member or "message"] = message
+            body.update(failure.members)
+        body[error.message_member or "message"] = failure.message
         headers = (self._content_type, ("x-amzn-RequestId", request_id))
         if self._query_errors:
             headers += query_error_header(error)

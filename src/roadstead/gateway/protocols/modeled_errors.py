@@ -7,7 +7,7 @@ from typing import cast
 
 from botocore.model import ServiceModel, StructureShape
 
-from roadstead.gateway.protocols.codec import Fault
+from roadstead.gateway.protocols.codec import Failure, Fault
 from roadstead.gateway.protocols.common_errors import in_family
 from roadstead.gateway.protocols.compiler import PerModel, members_of
 
@@ -36,15 +36,14 @@ class ResolvedError:
         return None
 
 
-def resolve_error(
-    service: ServiceModel | None, *, family: str, code: str, status: int, fault: Fault | None
-) -> ResolvedError:
-    """Finds the model's exception for `code`, or words a common error for the family."""
+def resolve_error(service: ServiceModel | None, family: str, failure: Failure) -> ResolvedError:
+    """Finds the model's exception for a failure, or words a common error for the family."""
+    code, status = failure.code, failure.status
     shape = None if service is None else _exceptions(service).get(code)
     if shape is None:
         wording = in_family(family, code, status)
         return ResolvedError(
-            wording.code, in_family("query", code, status).code, wording.status, fault or _blame(wording.status), None
+            wording.code, in_family("query", code, status).code, wording.status, _blame(wording.status), None
         )
     metadata = cast("dict[str, object]", shape.metadata)
     error = cast("dict[str, object]", metadata.get("error") or {})
@@ -53,9 +52,8 @@ def resolve_error(
         status = modeled_status
     elif _is_fault(service, shape):
         status = max(status, 500)
-    if fault is None:
-        sender = error.get("senderFault")
-        fault = _blame(status) if sender is None else "Sender" if sender else "Receiver"
+    sender = error.get("senderFault")
+    fault = _blame(status) if sender is None else "Sender" if sender else "Receiver"
     return ResolvedError(shape.name, str(error.get("code") or shape.name), status, fault, shape)
 
 

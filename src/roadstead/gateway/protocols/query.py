@@ -7,7 +7,7 @@ from typing import cast
 
 from botocore.model import OperationModel, ServiceModel
 
-from roadstead.gateway.protocols.codec import Fault, Params
+from roadstead.gateway.protocols.codec import Failure, Params
 from roadstead.gateway.protocols.compiler import PerModel, members_of, text_trait
 from roadstead.gateway.protocols.errors import InvalidParameterValue, MalformedInput, ProtocolError, UnknownParameter
 from roadstead.gateway.protocols.form import Branch, form_pairs, form_tree
@@ -62,26 +62,15 @@ class QueryCodec:
         out.append(f"<ResponseMetadata><RequestId>{escape(request_id)}</RequestId></ResponseMetadata></{name}Response>")
         return _response(200, out, request_id)
 
-    def serialize_error(
-        self,
-        service: ServiceModel | None,
-        operation: OperationModel | None,
-        *,
-        code: str,
-        message: str,
-        members: Mapping[str, object],
-        status: int,
-        request_id: str,
-        fault: Fault | None = None,
-    ) -> HttpResponse:
+    def serialize_error(self, service: ServiceModel | None, failure: Failure, request_id: str) -> HttpResponse:
         """`<ErrorResponse><Error><Type/><Code/><Message/>` and the exception's members."""
-        error = resolve_error(service, family=self.family, code=code, status=status, fault=fault)
+        error = resolve_error(service, self.family, failure)
         namespace = f' xmlns="{_namespace(service)}"' if service is not None else ""
         out = [
             f"<ErrorResponse{namespace}><Error><Type>{error.fault}</Type>",
-            f"<Code>{escape(error.query_code)}</Code><Message>{escape(message)}</Message>",
+            f"<Code>{escape(error.query_code)}</Code><Message>{escape(failure.message)}</Message>",
         ]
-        self.write_members(out, service, error, members)
+        self.write_members(out, service, error, failure.members)
         out.append(f"</Error><RequestId>{escape(request_id)}</RequestId></ErrorResponse>")
         return _response(error.status, out, request_id)
 
@@ -135,26 +124,15 @@ class Ec2Codec(QueryCodec):
         out.append(f"</{name}Response>")
         return _response(200, out, request_id)
 
-    def serialize_error(
-        self,
-        service: ServiceModel | None,
-        operation: OperationModel | None,
-        *,
-        code: str,
-        message: str,
-        members: Mapping[str, object],
-        status: int,
-        request_id: str,
-        fault: Fault | None = None,
-    ) -> HttpResponse:
+    def serialize_error(self, service: ServiceModel | None, failure: Failure, request_id: str) -> HttpResponse:
         """`<Response><Errors><Error><Code/><Message/></Error></Errors><RequestID/></Response>`."""
-        error = resolve_error(service, family=self.family, code=code, status=status, fault=fault)
+        error = resolve_error(service, self.family, failure)
         worded = error.name if error.shape is None else error.query_code
         out = [
             f"{_DECLARATION}<Response><Errors><Error><Code>{escape(worded)}</Code>",
-            f"<Message>{escape(message)}</Message>",
+            f"<Message>{escape(failure.message)}</Message>",
         ]
-        self.write_members(out, service, error, members)
+        self.write_members(out, service, error, failure.members)
         out.append(f"</Error></Errors><RequestID>{escape(request_id)}</RequestID></Response>")
         return _response(error.status, out, request_id)
 

@@ -7,7 +7,7 @@ from typing import cast
 
 from botocore.model import OperationModel, ServiceModel
 
-from roadstead.gateway.protocols.codec import Fault, Params
+from roadstead.gateway.protocols.codec import Failure, Params
 from roadstead.gateway.protocols.compiler import PerModel
 from roadstead.gateway.protocols.json_body import encode_json
 from roadstead.gateway.protocols.json_scalars import JsonScalars
@@ -47,27 +47,16 @@ class RestJsonCodec:
         default = cast("dict[str, int]", operation.http).get("responseCode", 200)
         return HttpResponse(status or default, (*headers, ("x-amzn-RequestId", request_id)), body)
 
-    def serialize_error(
-        self,
-        service: ServiceModel | None,
-        operation: OperationModel | None,
-        *,
-        code: str,
-        message: str,
-        members: Mapping[str, object],
-        status: int,
-        request_id: str,
-        fault: Fault | None = None,
-    ) -> HttpResponse:
+    def serialize_error(self, service: ServiceModel | None, failure: Failure, request_id: str) -> HttpResponse:
         """`x-amzn-ErrorType: CODE`, and `{"message": ...}` with the exception's members."""
-        error = resolve_error(service, family=self.family, code=code, status=status, fault=fault)
+        error = resolve_error(service, self.family, failure)
         headers: tuple[tuple[str, str], ...] = (("x-amzn-ErrorType", error.name), ("x-amzn-RequestId", request_id))
         if service is None or error.shape is None:
-            body = encode_json({**members, "message": message})
+            body = encode_json({**failure.members, "message": failure.message})
             return HttpResponse(error.status, (_JSON, *headers), body)
-        carried = dict(members)
+        carried = dict(failure.members)
         if error.message_member is not None:
-            carried[error.message_member] = message
+            carried[error.message_member] = failure.message
         plan = compile_response(error.shape, self._writers(service))
         _, bound, body = plan.write(carried)
         return HttpResponse(error.status, (*bound, *headers), body)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from botocore.model import OperationModel, ServiceModel
 
-from roadstead.gateway.protocols.codec import Fault, Params
+from roadstead.gateway.protocols.codec import Failure, Params
 from roadstead.gateway.protocols.messages import HttpRequest, HttpResponse
 from roadstead.gateway.protocols.modeled_errors import resolve_error
 from roadstead.gateway.protocols.xml_writer import escape
@@ -31,24 +31,13 @@ class S3Codec:
         """Raises NotImplementedByRoadstead."""
         raise _not_spoken(operation)
 
-    def serialize_error(
-        self,
-        service: ServiceModel | None,
-        operation: OperationModel | None,
-        *,
-        code: str,
-        message: str,
-        members: Mapping[str, object],
-        status: int,
-        request_id: str,
-        fault: Fault | None = None,
-    ) -> HttpResponse:
+    def serialize_error(self, service: ServiceModel | None, failure: Failure, request_id: str) -> HttpResponse:
         """`<Error><Code/><Message/>`, the members (`Resource`, `HeadersNotSigned`) and the request's id."""
-        error = resolve_error(service, family=self.family, code=code, status=status, fault=fault)
+        error = resolve_error(service, self.family, failure)
         out = [
             '<?xml version="1.0" encoding="UTF-8"?>\n<Error>',
-            f"<Code>{escape(error.name)}</Code><Message>{escape(message)}</Message>",
-            *(f"<{name}>{escape(str(value))}</{name}>" for name, value in members.items()),
+            f"<Code>{escape(error.name)}</Code><Message>{escape(failure.message)}</Message>",
+            *(f"<{name}>{escape(str(value))}</{name}>" for name, value in failure.members.items()),
             f"<RequestId>{escape(request_id)}</RequestId></Error>",
         ]
         headers = (("Content-Type", "application/xml"), ("x-amz-request-id", request_id))

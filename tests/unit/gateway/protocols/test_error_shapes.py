@@ -10,16 +10,14 @@ import pytest
 
 from roadstead.gateway.models import service_model
 from roadstead.gateway.protocols import HttpResponse, codecs
-from roadstead.gateway.protocols.codec import Codec
+from roadstead.gateway.protocols.codec import Codec, Failure
 
 
 def error(
     codec: Codec, service: str | None, code: str, message: str = "No.", status: int = 400, **members: object
 ) -> HttpResponse:
     model = None if service is None else service_model(service)
-    return codec.serialize_error(
-        model, None, code=code, message=message, members=members, status=status, request_id="request-1"
-    )
+    return codec.serialize_error(model, Failure(code, status, message, members), "request-1")
 
 
 def header(response: HttpResponse, name: str) -> str | None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from roadstead.gateway.models import service_model
 from roadstead.gateway.protocols import HttpRequest, codecs
-from roadstead.gateway.protocols.codec import Codec
+from roadstead.gateway.protocols.codec import Codec, Failure
 from roadstead.gateway.protocols.detect import Unidentified, identify
 from roadstead.gateway.protocols.errors import ProtocolError, SerializationException
 from roadstead.gateway.protocols.validate import validate
@@ -145,9 +145,7 @@ def test_any_request_is_identified_or_refused(
     except Unidentified as error:
         answer = error.answer("request-1")
     else:
-        answer = target.codec.serialize_error(
-            target.service, target.operation, code="X", message=path, members={}, status=400, request_id="request-1"
-        )
+        answer = target.codec.serialize_error(target.service, Failure("X", 400, path), "request-1")
     assert answer.status >= 400
 
 
