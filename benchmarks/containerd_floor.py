@@ -99,11 +99,13 @@ class Floor:
 
     async def _pull(self) -> None:
         async with self._client() as client:
-            self._image = await Images(client, self._settings).ensure(self._reference, self._access.authorization)
+            with contextlib.closing(Images(client, self._settings)) as images:
+                self._image = await images.ensure(self._reference, self._access.authorization)
 
     async def _forget(self) -> None:
         async with self._client() as client:
-            await Images(client, self._settings).remove_unused((), 0)
+            with contextlib.closing(Images(client, self._settings)) as images:
+                await images.remove_unused((), 0)
 
     async def _alone(self) -> float:
         return await self._launch(in_pod=False)

@@ -38,7 +38,7 @@ from roadstead.agent.runtime.errors import (
 from roadstead.agent.runtime.model import Image, PullProgress
 from roadstead.agent.runtime.pull_errors import is_passing
 from roadstead.agent.runtime.reference import InvalidReference, Reference
-from roadstead.agent.runtime.resolve import resolve
+from roadstead.agent.runtime.resolve import Resolver
 from roadstead.agent.runtime.snapshots import SNAPSHOTS, past_leftovers
 
 _CONTENT = "/containerd.services.content.v1.Content"
@@ -54,11 +54,12 @@ OnProgress = Callable[[PullProgress], None]
 
 
 class Images:
-    """The images of one containerd."""
+    """The images of one containerd. Close it when done."""
 
     def __init__(self, client: Client, settings: RuntimeSettings) -> None:
         self._client = client
         self._settings = settings
+        self._resolver = Resolver()
         self._known: dict[str, Image] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._used: dict[str, float] = {}
@@ -108,6 +109,10 @@ class Images:
                     del self._used[name]
         return removed
 
+    def close(self) -> None:
+        """Ask no registry any more."""
+        self._resolver.close()
+
     def _lock(self, name: str) -> asyncio.Lock:
         """What is held while an image is looked for, fetched or removed."""
         return self._locks.setdefault(name, asyncio.Lock())
@@ -117,7 +122,7 @@ class Images:
         failed: RegistryUnreachable | None = None
         for registry in (self._settings.registry, *self._settings.mirrors):
             try:
-                return await resolve(registry, reference, authorization)
+                return await self._resolver.resolve(registry, reference, authorization)
             except RegistryUnreachable as error:
                 if failed is None or not isinstance(error, RegistryAway):
                     failed = error

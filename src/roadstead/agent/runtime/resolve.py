@@ -34,8 +34,7 @@ MANIFEST_TYPES = (
 _TIMEOUT = 10.0
 _TEXT_LIMIT = 1024
 _MANIFEST_LIMIT = 8 << 20
-_ASKERS = ThreadPoolExecutor(64, "registry")
-"""Threads of their own: a registry whose upstream hangs would hold all that make and free other tasks."""
+_THREADS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +84,26 @@ def judge(reference: Reference, answer: RegistryAnswer) -> CannotPullContainer |
     return None
 
 
-async def resolve(registry: str, reference: Reference, authorization: str | None) -> str:
-    """The digest that `reference` names now in the registry at URL `registry`.
+class Resolver:
+    """Asks in threads of its own: a registry whose upstream hangs would hold all that make and free other tasks. Close it when done."""
 
-    `authorization` is the whole header's value. Raises CannotPullContainer and its kinds.
-    """
-    answer = await asyncio.get_running_loop().run_in_executor(_ASKERS, _ask, registry, reference, authorization)
-    if (error := judge(reference, answer)) is not None:
-        raise error
-    return answer.digest
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_THREADS, "registry")
+
+    async def resolve(self, registry: str, reference: Reference, authorization: str | None) -> str:
+        """The digest that `reference` names now in the registry at URL `registry`.
+
+        `authorization` is the whole header's value. Raises CannotPullContainer and its kinds.
+        """
+        loop = asyncio.get_running_loop()
+        answer = await loop.run_in_executor(self._threads, _ask, registry, reference, authorization)
+        if (error := judge(reference, answer)) is not None:
+            raise error
+        return answer.digest
+
+    def close(self) -> None:
+        """End the threads, each once its question is answered."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _ask(registry: str, reference: Reference, authorization: str | None) -> RegistryAnswer:

@@ -106,6 +106,7 @@ class Runtime:
             self._watching.cancel()
             await asyncio.wait([self._watching])
             self._watching = None
+        self._images.close()
         await self._client.close()
 
     async def __aenter__(self) -> Runtime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +13,6 @@ from grpclib.exceptions import GRPCError
 from tests.support.http_server import answering
 from tests.support.ports import free_port
 
-from roadstead.agent.runtime import images as images_module
 from roadstead.agent.runtime.client import Client, translate
 from roadstead.agent.runtime.config import EnginePaths, RuntimeSettings
 from roadstead.agent.runtime.errors import (
@@ -24,6 +24,7 @@ from roadstead.agent.runtime.errors import (
     RuntimeFault,
 )
 from roadstead.agent.runtime.images import Images
+from roadstead.agent.runtime.resolve import Resolver
 
 DIGEST = "sha256:" + "0" * 64
 URL = f"http://127.0.0.1:4566/v2/web/blobs/{DIGEST}?ns=localhost%3A4566"
@@ -47,12 +48,12 @@ async def pulled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Runtime
     async def resolved(*_: object) -> str:
         return DIGEST
 
-    monkeypatch.setattr(images_module, "resolve", resolved)
+    monkeypatch.setattr(Resolver, "resolve", resolved)
     settings = RuntimeSettings(
         tmp_path / "data", Path("/run/s"), EnginePaths(*(Path("/e"),) * 3), "http://127.0.0.1:4566"
     )
-    with pytest.raises(RuntimeFault) as caught:
-        await Images(cast("Client", Engine(error)), settings).ensure("localhost:4566/web:1", None)
+    with pytest.raises(RuntimeFault) as caught, closing(Images(cast("Client", Engine(error)), settings)) as images:
+        await images.ensure("localhost:4566/web:1", None)
     return caught.value
 
 
@@ -153,8 +154,8 @@ async def asked(tmp_path: Path, *registries: int) -> type[Exception]:
     first, *others = (f"http://127.0.0.1:{port}" for port in registries)
     engines = EnginePaths(*(Path("/e"),) * 3)
     settings = RuntimeSettings(tmp_path / "data", Path("/run/s"), engines, first, mirrors=tuple(others))
-    with pytest.raises(CannotPullContainer) as caught:
-        await Images(cast("Client", None), settings).ensure("localhost:4566/web:1", None)
+    with pytest.raises(CannotPullContainer) as caught, closing(Images(cast("Client", None), settings)) as images:
+        await images.ensure("localhost:4566/web:1", None)
     return type(caught.value)
 
 
