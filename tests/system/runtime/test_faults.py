@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,47 @@ async def test_a_containerd_killed_in_the_middle_of_creation_leaves_nothing(benc
 
 def _shims(directory: Path) -> list[str]:
     return [command for command in processes_with(str(directory)).values() if "containerd-shim" in command]
+
+
+async def test_a_shim_that_containerd_never_reached_is_nobodys(
+    bench: Any, isolation: Isolation, tmp_path: Path
+) -> None:
+    """As of an agent that was killed while containerd started it: what is made anew has a shim that answers."""
+    task = await bench.task(isolation)
+    spec = bench.spec(task, "exit 4")
+    lost = _unreached_shim(bench, isolation, spec.id, tmp_path / "bundle")
+    await bench.runtime.remove(spec.id)
+    await bench.start(spec)
+    assert (await bench.exit_of(spec.id)).exit_code == 4
+    await poll(lambda: lost not in processes_with(str(bench.directory)), 10, "the shim is gone")
+
+
+def _unreached_shim(bench: Any, isolation: Isolation, container_id: str, bundle: Path) -> int:
+    """The pid of a shim that was started and whose log nobody reads: it listens, and serves nobody."""
+    settings = bench.containerd.settings
+    bundle.mkdir()
+    (bundle / "config.json").write_text("{}")
+    os.mkfifo(bundle / "log")
+    program = settings.engines.runc_shim if isolation is Isolation.RUNC else settings.data / "containerd-shim-runsc-v1"
+    options = {"-namespace": settings.namespace, "-address": str(settings.socket), "-id": container_id}
+    words = [word for option in options.items() for word in option]
+    started = subprocess.run(
+        [program, *words, "-bundle", bundle, "start"],
+        cwd=bundle,
+        env={
+            **settings.environment(os.environ),
+            "TTRPC_ADDRESS": f"{settings.socket}.ttrpc",
+            "GRPC_ADDRESS": str(settings.socket),
+        },
+        stdin=subprocess.DEVNULL,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert "unix://" in started.stdout
+    [pid] = [pid for pid, command in processes_with(str(bundle)).items() if container_id in command]
+    return pid
 
 
 def _in_the_way(directory: Path) -> Path:

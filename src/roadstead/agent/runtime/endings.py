@@ -95,9 +95,16 @@ class Endings:
             await self._containers.drop_end(container_id)
 
     async def delete_record(self, container_id: str) -> None:
-        """Remove process and record, whatever of them exists."""
-        with suppress(NotFound):
+        """Remove process and record, whatever of them exists; a shim of which containerd does not know is killed.
+
+        Such a shim was started for somebody who went away before containerd had reached it. It waits for containerd to read its log, which
+        nobody ever will, and the next shim of that container would pass its address on: whoever calls there is never answered.
+        """
+        try:
             await self._delete_process(container_id)
+        except NotFound:
+            if await asyncio.to_thread(kill_shim, container_id, self._settings.socket, self._settings.namespace):
+                log.info("a shim that containerd lost was killed", container=container_id)
         with suppress(NotFound):
             await self._containers.delete_record(container_id)
 

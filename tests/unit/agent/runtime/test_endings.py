@@ -38,6 +38,18 @@ async def test_a_shim_that_does_not_answer_is_killed_with_what_is_deleted(
     assert "killed a" not in engine.calls
 
 
+async def test_a_shim_that_containerd_lost_is_killed_with_what_is_deleted(
+    engine: Engine, endings: Endings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be the one whose address the next shim of this container passes on, and never answers."""
+    killed: list[str] = []
+    monkeypatch.setattr(endings_module, "kill_shim", lambda container_id, *_: killed.append(container_id) or True)
+    engine.alone = NotFound("containerd knows no such process")
+    await endings.delete("a")
+    assert killed == ["a"]
+    assert "Containers/Delete" in engine.calls
+
+
 async def test_a_deletion_that_never_ends_is_ended_with_its_shim(
     engine: Engine, endings: Endings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
