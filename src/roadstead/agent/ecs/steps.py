@@ -39,6 +39,7 @@ from roadstead.agent.runtime.errors import (
     RuntimeFault,
 )
 from roadstead.agent.runtime.model import Image, Mount, Output
+from roadstead.core.taskengine.model import Desired
 from roadstead.wire.task import Container
 
 log = structlog.get_logger(__name__)
@@ -151,7 +152,7 @@ class Steps:
                     await while_away(lambda: self._tools.runtime.remove(spec.id))
                     raise
 
-            await while_away(make)
+            await while_away(make, until=self._is_unwanted)
         except (CannotCreateContainer, CannotStartContainer) as error:
             raise StepFailed(str(error)) from error
         except (RuntimeFault, OSError, msgspec.MsgspecError) as error:
@@ -166,7 +167,7 @@ class Steps:
             await self._tools.runtime.start(identity)
 
         try:
-            await while_away(begin)
+            await while_away(begin, until=self._is_unwanted)
         except (CannotCreateContainer, CannotStartContainer) as error:
             raise StepFailed(str(error)) from error
         except RuntimeFault as error:
@@ -213,6 +214,10 @@ class Steps:
             if not self._opened:
                 await self._tools.networks.open(self._record.id)
                 self._opened = True
+
+    def _is_unwanted(self) -> bool:
+        """Whether the task shall stop: what could not be made or started yet need not be any more."""
+        return self._record.desired is Desired.STOPPED
 
     def _mounts(self, name: str) -> tuple[Mount, ...]:
         """A container's mounts, and the files of its own among them."""
@@ -303,14 +308,16 @@ async def beside(other: Coroutine[Any, Any, object], work: Coroutine[Any, Any, T
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def while_away(call: Callable[[], Awaitable[T]]) -> T:
-    """Repeat a call for as long as containerd does not answer."""
+async def while_away(call: Callable[[], Awaitable[T]], *, until: Callable[[], bool] = bool) -> T:
+    """Repeat a call for as long as containerd does not answer; an attempt that fails once `until` is true is the last."""
     attempt = 0
     while True:
         try:
             return await call()
         except ContainerdUnavailable as error:
             log.info("containerd is away", error=str(error))
+            if until():
+                raise
             await asyncio.sleep(_AWAY.delay(attempt))
             attempt += 1
 

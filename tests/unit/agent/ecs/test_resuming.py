@@ -19,7 +19,7 @@ from roadstead.agent.ecs.records import ContainerRecord, RecordStore, TaskChange
 from roadstead.agent.ecs.runner import TaskRunner
 from roadstead.agent.ecs.settings import EcsSettings
 from roadstead.agent.ecs.tools import Tools
-from roadstead.agent.runtime.errors import CannotCreateContainer, ContainerdError, RegistryAway
+from roadstead.agent.runtime.errors import CannotCreateContainer, ContainerdError, ContainerdUnavailable, RegistryAway
 from roadstead.agent.runtime.model import (
     ContainerExit,
     ContainerSpec,
@@ -226,6 +226,24 @@ async def test_what_waits_for_a_server_that_is_away_to_be_made_again_can_be_stop
     await reached(lambda: resumed.runtime.images, "the server was asked")
     resumed.runner.stop()
     await resumed.around.until("STOPPED")
+
+
+@pytest.mark.parametrize("step", ["create", "start"])
+async def test_what_containerd_never_answers_for_can_be_stopped(resumed: Resumed, step: str):
+    def hang() -> None:
+        raise ContainerdUnavailable("Stream reset by remote party")
+
+    if step == "start":
+        resumed.runtime.at_start = hang
+    else:
+        resumed.runtime.refusal = ContainerdUnavailable("Stream reset by remote party")
+    resumed.find(ContainerState.STOPPED)
+    resumed.run()
+    await reached(lambda: resumed.runtime.calls.count(step) > 1, "it is tried again")
+    resumed.runner.stop()
+    change = await resumed.around.until("STOPPED")
+    assert "Stream reset" in (change.containers[0].reason or "")
+    await reached(lambda: resumed.runtime.calls[-1] == "remove", "what may have begun is taken away")
 
 
 async def test_a_start_that_gvisor_broke_off_is_no_end_of_the_program(resumed: Resumed):
