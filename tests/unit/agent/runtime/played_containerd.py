@@ -22,7 +22,8 @@ class Engine:
     def __init__(self) -> None:
         self.listed: list[task_types_pb2.Process] = []
         self.alone: task_types_pb2.Process | Exception = NotFound("a: not found")
-        self.deletion: Exception = NotFound("no process")
+        self.deletion: Exception | None = NotFound("no process")
+        """What it answers to a signal or a deletion; None where that succeeds."""
         self.closed = 0
         """How many questions a containerd answers that has not taken away yet what a dead shim left."""
         self.away = False
@@ -56,7 +57,8 @@ class Engine:
                     self.closed -= 1
                     if not self.closed:
                         self.deletion = NotFound("taken away")
-                raise self.deletion
+                if self.deletion is not None:
+                    raise self.deletion
             case "Containers/Delete":
                 self.there.discard("Containers/Create")
             case "Snapshots/Remove":

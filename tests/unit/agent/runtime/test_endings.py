@@ -33,7 +33,7 @@ async def test_a_shim_that_does_not_answer_is_killed_with_what_is_deleted(
     await endings.delete("a")
     assert engine.calls.index("killed a") < engine.calls.index("Tasks/Delete")
     engine.calls.clear()
-    engine.alone = RUNS
+    engine.alone, engine.deletion = RUNS, None
     await endings.delete("a")
     assert "killed a" not in engine.calls
 
