@@ -34,7 +34,7 @@ class TcsTimers:
     silence: float = 120.0
 
 
-class RoundTooLarge(ValueError):
+class RoundTooLarge(MalformedMessage):
     """A round of telemetry has more tasks than any host runs."""
 
 
@@ -111,7 +111,7 @@ class TcsSession:
             await self._receive()
         except Disconnected:
             return
-        except (TimeoutError, MalformedMessage, RoundTooLarge, StoreError) as error:
+        except (TimeoutError, MalformedMessage, StoreError) as error:
             log.info("telemetry session ends", container_instance=self._instance, error=str(error) or "silence")
             await self.close("the session can't go on")
         finally:
@@ -131,29 +131,23 @@ class TcsSession:
             async with asyncio.timeout(self._timers.silence):
                 frame = await self._socket.receive()
             try:
-                message = tcs.TO_SERVER.decode(frame)
+                await self._take(tcs.TO_SERVER.decode(frame))
             except UnknownMessage as error:
                 log.info("message ignored", container_instance=self._instance, type=error.name)
-                continue
             except MalformedMessage as error:
                 await self._send(tcs.BadRequestException(message=str(error)))
                 raise
-            match message:
-                case tcs.PublishHealthRequest():
-                    await self._take_health(message)
-                    await self._send(tcs.AckPublishHealth())
-                case tcs.PublishMetricsRequest():
-                    await self._take_metrics(message)
-                    await self._send(tcs.AckPublishMetric())
-                case _:
-                    await self._send(tcs.AckPublishInstanceStatus())
 
-    async def _take_metrics(self, message: tcs.PublishMetricsRequest) -> None:
-        try:
-            self._metrics.take(self._instance, message)
-        except RoundTooLarge as error:
-            await self._send(tcs.BadRequestException(message=str(error)))
-            raise
+    async def _take(self, message: msgspec.Struct) -> None:
+        match message:
+            case tcs.PublishHealthRequest():
+                await self._take_health(message)
+                await self._send(tcs.AckPublishHealth())
+            case tcs.PublishMetricsRequest():
+                self._metrics.take(self._instance, message)
+                await self._send(tcs.AckPublishMetric())
+            case _:
+                await self._send(tcs.AckPublishInstanceStatus())
 
     async def _take_health(self, message: tcs.PublishHealthRequest) -> None:
         health = {

@@ -132,9 +132,7 @@ class ContainerEvents:
 
     def started(self, container: ContainerRecord) -> None:
         """It runs."""
-        container.started_at = self._tools.now()
-        container.health = HealthState(since=container.started_at)
-        self.apply(container, Event.STARTED)
+        self._starts(container, self._tools.now())
 
     async def catch_early_end(self, container: ContainerRecord) -> None:
         """Have an end told once more that was told while it was being started.
@@ -180,8 +178,11 @@ class ContainerEvents:
     def _began_unseen(self, container: ContainerRecord, ended: datetime | None) -> None:
         """An earlier agent started it, and could not say so: it counts from when it was made."""
         at = ended.timestamp() if ended is not None else self._tools.now()
-        container.started_at = min(container.created_at or at, at)
-        container.health = HealthState(since=container.started_at)
+        self._starts(container, min(container.created_at or at, at))
+
+    def _starts(self, container: ContainerRecord, at: float) -> None:
+        container.started_at = at
+        container.health = HealthState(since=at)
         self.apply(container, Event.STARTED)
 
     def _ends(self, container: ContainerRecord, exit_code: int | None, reason: str, at: float) -> None:

@@ -73,7 +73,7 @@ class Endings:
 
     async def _goes_with_its_shim(self, container_id: str, why: str) -> bool:
         """Kill the container's shim; whether containerd took away what that left."""
-        if not await asyncio.to_thread(kill_shim, container_id, self._settings.socket, self._settings.namespace):
+        if not await self._kill_shim(container_id):
             return False
         log.warning(why, container=container_id)
         deadline = time.monotonic() + KILL_SECONDS
@@ -82,6 +82,10 @@ class Endings:
                 return False
             await asyncio.sleep(_RETRY)
         return True
+
+    async def _kill_shim(self, container_id: str) -> bool:
+        """Kill the shim that a container has for itself; False where it has none."""
+        return await asyncio.to_thread(kill_shim, container_id, self._settings.socket, self._settings.namespace)
 
     async def delete(self, container_id: str) -> None:
         """Remove process, record and writable layer, whatever of them exists.
@@ -103,7 +107,7 @@ class Endings:
         try:
             await self._delete_process(container_id)
         except NotFound:
-            if await asyncio.to_thread(kill_shim, container_id, self._settings.socket, self._settings.namespace):
+            if await self._kill_shim(container_id):
                 log.info("a shim that containerd lost was killed", container=container_id)
         with suppress(NotFound):
             await self._containers.delete_record(container_id)
@@ -149,7 +153,7 @@ class Endings:
 
     async def discard_bundle(self, container_id: str) -> None:
         """Take away the directory of a container that containerd does not know, and its shim; a failure shows in the next attempt."""
-        await asyncio.to_thread(kill_shim, container_id, self._settings.socket, self._settings.namespace)
+        await self._kill_shim(container_id)
         try:
             await asyncio.to_thread(remove_bundle, self._settings.bundles / container_id)
         except OSError as error:
