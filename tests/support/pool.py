@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from tests.support.context import Caller, Cloud
@@ -38,9 +39,13 @@ class Pool:
         payloads = ecs.Payloads(self.cloud.deployment, self._issue)
         return await self.cloud.store.run(lambda tx: ecs.tasks_to_send(tx, self.arn, after, payloads=payloads))
 
+    async def renewals(self, before: datetime | None) -> list[ecs.Renewal]:
+        payloads = ecs.Payloads(self.cloud.deployment, self._issue)
+        async with self.cloud.store.snapshot() as tx:
+            return await ecs.credentials_to_refresh(tx, self.arn, before, payloads=payloads)
+
     async def ack(self, *sent: ecs.Outgoing) -> None:
-        seqs = {each.task.arn: each.seq for each in sent}
-        await self.cloud.store.run(lambda tx: ecs.mark_acked(tx, self.arn, seqs))
+        await self.cloud.store.run(lambda tx: ecs.mark_acked(tx, self.arn, sent))
 
     async def report(self, task: str, status: str, **more: Any) -> None:
         await self.caller.call("ecs:SubmitTaskStateChange", cluster="fargate", task=task, status=status, **more)

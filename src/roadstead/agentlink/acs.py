@@ -43,19 +43,27 @@ class AcsEdge:
         """Serve one agent until either end closes."""
         socket = Socket(scope, receive, send)
         try:
-            instance = await admit(socket, self._door, POLL, lambda opening: instance_of(opening, POLL, ACS_NAMES))
-            if instance is None:
+            admitted = await admit(socket, self._door, POLL, _instance_and_wish)
+            if admitted is None:
                 return
             await socket.accept()
-            await self._serve(socket, instance)
+            await self._serve(socket, *admitted)
         except Disconnected:
             return
         except StoreError as error:
             log.warning("link ends", error=str(error) or type(error).__name__)
             await socket.close(GOING_AWAY)
 
-    async def _serve(self, socket: Socket, instance: ecs.InstanceRecord) -> None:
-        session = AcsSession(socket, self._store, instance, self._payloads, self._clock, self._timers)
+    async def _serve(self, socket: Socket, instance: ecs.InstanceRecord, wants_credentials: bool) -> None:
+        session = AcsSession(
+            socket,
+            self._store,
+            instance,
+            self._payloads,
+            self._clock,
+            self._timers,
+            wants_credentials=wants_credentials,
+        )
         log.info("agent connected", container_instance=instance.arn)
         last = await self.links.serve(instance.arn, session)
         log.info("agent gone", container_instance=instance.arn, replaced=not last)
@@ -63,6 +71,12 @@ class AcsEdge:
 
 ACS_NAMES = ("clusterArn", "containerInstanceArn")
 TCS_NAMES = ("cluster", "containerInstance")
+
+
+async def _instance_and_wish(opening: Opening) -> tuple[ecs.InstanceRecord, bool]:
+    """The instance, and whether its agent has just started: it may not remember the credentials of its tasks."""
+    instance = await instance_of(opening, POLL, ACS_NAMES)
+    return instance, opening.query.get("sendCredentials") == "true"
 
 
 async def instance_of(opening: Opening, action: str, names: tuple[str, str]) -> ecs.InstanceRecord:

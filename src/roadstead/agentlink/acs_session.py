@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from uuid import uuid4
 
@@ -39,6 +40,14 @@ class AcsTimers:
     """An agent that acknowledges no heartbeat for so long is gone."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Unrenewed:
+    """A renewal that was sent, and which of its messages the agent has not acknowledged."""
+
+    renewal: ecs.Renewal
+    message_ids: set[str]
+
+
 class AcsSession:
     """Serves one connection that was let in."""
 
@@ -50,6 +59,8 @@ class AcsSession:
         payloads: Payloads,
         clock: Clock,
         timers: AcsTimers,
+        *,
+        wants_credentials: bool,
     ) -> None:
         self._socket = socket
         self._store = store
@@ -57,7 +68,9 @@ class AcsSession:
         self._payloads = payloads
         self._clock = clock
         self._timers = timers
-        self._unacknowledged: dict[str, dict[str, int]] = {}
+        self._wants_credentials = wants_credentials
+        self._unacknowledged: dict[str, Sequence[ecs.Outgoing]] = {}
+        self._renewals: dict[str, _Unrenewed] = {}
         self._sequence = 0
         self._heard = clock.monotonic()
 
@@ -110,16 +123,18 @@ class AcsSession:
 
     async def _send_manifest(self) -> int:
         """Say what shall run; the greatest number of what was sent before, of which what is unacknowledged alone is sent again."""
-        async with self._store.snapshot() as tx:
-            manifest = await ecs.manifest(tx, self._instance.arn)
+
+        async def work(tx: Transaction) -> ecs.Manifest:
+            return await ecs.manifest(tx, self._instance.arn)
+
+        manifest = await self._store.run(work)
         await self._send(
             acs.TaskManifestMessage(
                 cluster_arn=self._instance.cluster_arn,
                 container_instance_arn=self._instance.arn,
                 message_id=str(uuid4()),
                 generated_at=self._now_ms(),
-                # Above every payload so far, or the agent discards it.
-                timeline=manifest.timeline + 1,
+                timeline=manifest.timeline,
                 tasks=manifest.tasks,
             )
         )
@@ -135,7 +150,7 @@ class AcsSession:
         greatest = after or 0
         while page := list(islice(remaining, TASKS_IN_PAYLOAD)):
             message_id = str(uuid4())
-            self._unacknowledged[message_id] = {each.task.arn: each.seq for each in page}
+            self._unacknowledged[message_id] = page
             self._sequence += 1
             greatest = max(greatest, *(each.seq for each in page))
             await self._send(
@@ -169,6 +184,8 @@ class AcsSession:
         match message:
             case acs.AckRequest():
                 await self._acknowledged(message.message_id)
+            case acs.IAMRoleCredentialsAckRequest():
+                await self._renewed(message.message_id)
             case acs.NackRequest():
                 log.warning("agent refuses", container_instance=self._instance.arn, reason=message.reason)
             case acs.TaskStopVerificationMessage():
@@ -183,12 +200,25 @@ class AcsSession:
                 pass
 
     async def _acknowledged(self, message_id: str) -> None:
-        seqs = self._unacknowledged.pop(message_id, None)
-        if not seqs:
+        told = self._unacknowledged.pop(message_id, None)
+        if not told:
             return
 
         async def work(tx: Transaction) -> None:
-            await ecs.mark_acked(tx, self._instance.arn, seqs)
+            await ecs.mark_acked(tx, self._instance.arn, told)
+
+        await self._store.run(work)
+
+    async def _renewed(self, message_id: str) -> None:
+        unrenewed = self._renewals.pop(message_id, None)
+        if unrenewed is None:
+            return  # of a payload, which has an acknowledgement of its own, or of a renewal that was sent again
+        unrenewed.message_ids.discard(message_id)
+        if unrenewed.message_ids:
+            return
+
+        async def work(tx: Transaction) -> None:
+            await ecs.credentials_renewed(tx, self._instance.arn, unrenewed.renewal)
 
         await self._store.run(work)
 
@@ -201,13 +231,23 @@ class AcsSession:
             await self._send(acs.HeartbeatMessage(message_id=str(uuid4()), healthy=True))
 
     async def _refresh_credentials(self) -> None:
-        async def work(tx: Transaction) -> Sequence[acs.IAMRoleCredentialsMessage]:
-            return await ecs.credentials_to_refresh(tx, self._instance.arn, self._clock.now(), payloads=self._payloads)
-
+        if self._wants_credentials:
+            await self._send_credentials(None)
         while True:
             await asyncio.sleep(self._timers.credentials)
-            for message in await self._store.run(work):
-                await self._send(msgspec.structs.replace(message, message_id=str(uuid4())))
+            await self._send_credentials(self._clock.now() + ecs.REFRESH_BEFORE)
+
+    async def _send_credentials(self, before: datetime | None) -> None:
+        """Send fresh ones for those that end before a time, or all; what was sent before and is unacknowledged is among them."""
+        async with self._store.snapshot() as tx:
+            renewals = await ecs.credentials_to_refresh(tx, self._instance.arn, before, payloads=self._payloads)
+        self._renewals.clear()
+        for renewal in renewals:
+            messages = [msgspec.structs.replace(each, message_id=str(uuid4())) for each in renewal.messages]
+            unrenewed = _Unrenewed(renewal, {each.message_id for each in messages})
+            self._renewals.update(dict.fromkeys(unrenewed.message_ids, unrenewed))
+            for message in messages:
+                await self._send(message)
 
     async def _send(self, message: msgspec.Struct) -> None:
         await self._socket.send(acs.TO_AGENT.encode(message))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -225,14 +226,21 @@ async def test_payload(cloud: Cloud) -> None:
     assert again.task.role_credentials is not None
     assert again.task.role_credentials.credentials_id == sent.task.role_credentials.credentials_id
 
-    cloud.clock.move(timedelta(hours=5, minutes=30))
-    payloads = ecs.Payloads(cloud.deployment, pool._issue)
-    fresh = await cloud.store.run(
-        lambda tx: ecs.credentials_to_refresh(tx, pool.arn, cloud.clock.now(), payloads=payloads)
-    )
-    assert [each.role_type for each in fresh] == ["TaskApplication", "TaskExecution"]
-    assert fresh[0].role_credentials is not None
-    assert fresh[0].role_credentials.credentials_id == sent.task.role_credentials.credentials_id
+    assert again.credentials_end is not None
+    soon = again.credentials_end + timedelta(minutes=1)
+    assert await pool.renewals(soon) == []  # nobody has any yet
+    await pool.ack(again)
+    assert await pool.renewals(again.credentials_end) == []
+    [renewal] = await pool.renewals(soon)
+    assert [each.role_type for each in renewal.messages] == ["TaskApplication", "TaskExecution"]
+    fresh = renewal.messages[0].role_credentials
+    assert fresh is not None
+    assert fresh.credentials_id == sent.task.role_credentials.credentials_id
+    assert await pool.renewals(soon) != []
+    later = replace(renewal, ends=soon)
+    await cloud.store.run(lambda tx: ecs.credentials_renewed(tx, pool.arn, later))
+    assert await pool.renewals(soon) == []
+    assert [each.task_arn for each in await pool.renewals(None)] == [task["taskArn"]]
 
 
 async def test_a_task_that_nothing_can_be_told_of_does_not_keep_the_others_from_their_agent(cloud: Cloud) -> None:
@@ -295,11 +303,11 @@ async def test_only_the_agent_of_its_instance_reports_a_task(cloud: Cloud) -> No
 async def test_manifest_and_stop_verification(cloud: Cloud) -> None:
     user, pool = await prepared(cloud)
     task = await run(user)
-    async with cloud.store.snapshot() as tx:
+    async with cloud.store.transaction() as tx:
         manifest = await ecs.manifest(tx, pool.arn)
         unknown = TaskIdentifier(task_arn="arn:aws:ecs:us-east-1:000000000000:task/default/unknown")
         stop = await ecs.tasks_to_stop(tx, pool.arn, [unknown, *manifest.tasks])
-    assert manifest.timeline == 1
+    assert manifest.timeline == 2
     assert [each.task_arn for each in manifest.tasks] == [task["taskArn"]]
     assert [each.task_arn for each in stop] == [unknown.task_arn]
 

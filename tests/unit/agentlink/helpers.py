@@ -47,7 +47,7 @@ async def call(api: ApiClient, service: str, operation: str, **request: Any) -> 
     return await api.call(service, operation, request, dict[str, Any], deadline=20)
 
 
-async def run_task(admin: ApiClient, agent: Any, **container: Any) -> str:
+async def run_task(admin: ApiClient, agent: Any, *, roles: dict[str, str] | None = None, **container: Any) -> str:
     await eventually(lambda: connected(agent), "the agent is connected")
     await call(admin, "ecs", "CreateCluster", clusterName="default")
     app = {"name": "app", "image": "busybox", "essential": True, **container}
@@ -61,6 +61,7 @@ async def run_task(admin: ApiClient, agent: Any, **container: Any) -> str:
         cpu="256",
         memory="512",
         containerDefinitions=[app],
+        **(roles or {}),
     )
     subnets = await default_subnets(agent)
     answer = await call(

@@ -162,6 +162,18 @@ async def test_credentials_are_taken_over_and_refreshed(agent, link):
     assert [(each.message_id, each.expiration) for each in acks] == [("p", "e1"), ("r", "e2")]
 
 
+async def test_a_payload_that_comes_again_brings_its_credentials(agent, link):
+    sent = Sent()
+    keys = IAMRoleCredentials(credentials_id="one", access_key_id="A1", secret_access_key="s", expiration="e1")
+    execution = msgspec.structs.replace(keys, credentials_id="two")
+    first = a_task(role_credentials=keys, execution_role_credentials=execution)
+    again = a_task(role_credentials=msgspec.structs.replace(keys, access_key_id="A2"))
+    for task in (first, again, a_task()):
+        await link._handle(frame(acs.PayloadMessage(message_id="p", tasks=(task,))), sent)
+    assert agent.credentials.application("one").credentials.access_key_id == "A2"
+    assert agent.credentials.execution(ARN).access_key_id == "A1"
+
+
 async def test_a_task_that_can_not_be_run_says_why_and_is_acknowledged(agent, link):
     sent = Sent()
     task = msgspec.structs.replace(a_task(), network_mode="bridge")

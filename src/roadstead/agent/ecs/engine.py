@@ -16,7 +16,7 @@ from roadstead.agent.ecs.tools import Tools
 from roadstead.agent.runtime.errors import RuntimeFault
 from roadstead.core.taskengine.model import Desired, Resource
 from roadstead.wire.acs import TASK_EXECUTION, IAMRoleCredentialsMessage, TaskIdentifier
-from roadstead.wire.task import Task
+from roadstead.wire.task import IAMRoleCredentials, Task
 
 log = structlog.get_logger(__name__)
 _FORGET_EVERY = 60.0
@@ -57,7 +57,7 @@ class Engine:
         await self._ready.wait()
 
     def accept(self, tasks: Iterable[Task]) -> None:
-        """Take over desired states; messages that come twice or late do nothing.
+        """Take over desired states and credentials; what else messages say that come twice or late does nothing.
 
         When it returns new tasks are in the checkpoint; raises OSError where that can't be written.
         """
@@ -66,6 +66,11 @@ class Engine:
             if runner is not None:
                 if task.desired_status == Desired.STOPPED:
                     runner.stop()
+                self._take_credentials(
+                    runner,
+                    role_credentials=task.role_credentials,
+                    execution_role_credentials=task.execution_role_credentials,
+                )
             elif task.arn not in self._finished:
                 record = self._record(task)
                 self._tools.records.save(record)
@@ -78,14 +83,21 @@ class Engine:
         runner = self._runners.get(message.task_arn)
         if runner is None or message.role_credentials is None:
             return False
-        record = runner.record
         if message.role_type == TASK_EXECUTION:
-            record.task = msgspec.structs.replace(record.task, execution_role_credentials=message.role_credentials)
+            self._take_credentials(runner, execution_role_credentials=message.role_credentials)
         else:
-            record.task = msgspec.structs.replace(record.task, role_credentials=message.role_credentials)
+            self._take_credentials(runner, role_credentials=message.role_credentials)
+        return True
+
+    def _take_credentials(self, runner: TaskRunner, **sent: IAMRoleCredentials | None) -> None:
+        """What was sent takes the place of what the task has; members that were not sent stay."""
+        fresh = {member: credentials for member, credentials in sent.items() if credentials is not None}
+        if not fresh:
+            return
+        record = runner.record
+        record.task = msgspec.structs.replace(record.task, **fresh)
         self._put_credentials(record)
         self._tools.records.keep(record)
-        return True
 
     def stop(self, task_arns: Iterable[str]) -> None:
         """Stop these tasks, as far as they are here."""

@@ -2,12 +2,13 @@
 
 An agent's link works like this: `instance_for_session` and `agent_connected` on connect, then `manifest`, then
 `tasks_to_send(after=None)` for everything that was not acknowledged; on each `ecs.task` wake-up `tasks_to_send(after=last seq)`;
-`mark_acked` when a payload is acknowledged. `tasks_to_send` and `credentials_to_refresh` write, so they need a transaction, no snapshot.
+`mark_acked` when a payload is acknowledged. Credentials count as given when the agent acknowledged them (`mark_acked`,
+`credentials_renewed`), never because they were sent. `manifest` and `tasks_to_send` write, so they need a transaction, no snapshot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -53,8 +54,10 @@ __all__ = [
     "Manifest",
     "Outgoing",
     "Payloads",
+    "Renewal",
     "agent_connected",
     "agent_gone",
+    "credentials_renewed",
     "credentials_to_refresh",
     "expire_task",
     "forget_instances",
@@ -83,15 +86,25 @@ _log = structlog.get_logger("ecs")
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A task as its agent shall hear of it; `seq` is the number to acknowledge."""
+    """A task as its agent shall hear of it; `seq` is the number to acknowledge. The first of its credentials ends at `credentials_end`."""
 
     seq: int
     task: Task
+    credentials_end: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """Fresh credentials of a task, a message for each role, and when the first of them ends. Each `message_id` is empty."""
+
+    task_arn: str
+    ends: datetime
+    messages: tuple[IAMRoleCredentialsMessage, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Every task that shall be on an instance; `timeline` grows with each change."""
+    """Every task that shall be on an instance; `timeline` is above that of all manifests and all `seq` before."""
 
     timeline: int
     tasks: tuple[TaskIdentifier, ...]
@@ -166,30 +179,32 @@ async def tasks_to_send(
             continue
         if issued is None:
             continue
-        if issued.expires_at is not None:
-            await _credentials_expire(tx, row, issued.expires_at)
-        found.append(Outgoing(row.sent_seq, issued.task))
+        found.append(Outgoing(row.sent_seq, issued.task, issued.expires_at))
     return found
 
 
-async def mark_acked(tx: Transaction, container_instance_arn: str, seqs: Mapping[str, int]) -> None:
-    """The agent acknowledged these tasks (by ARN) at these seqs."""
-    for arn, seq in seqs.items():
+async def mark_acked(tx: Transaction, container_instance_arn: str, told: Iterable[Outgoing]) -> None:
+    """The agent acknowledged these tasks, and with them their credentials."""
+    for each in told:
+        ends = {} if each.credentials_end is None else {"credentials_expire_at": each.credentials_end}
         await tx.execute(
             update(tasks)
             .where(
-                tasks.c.arn == arn,
+                tasks.c.arn == each.task.arn,
                 tasks.c.container_instance_arn == container_instance_arn,
-                tasks.c.acked_seq < seq,
+                tasks.c.acked_seq < each.seq,
             )
-            .values(acked_seq=seq)
+            .values(acked_seq=each.seq, **ends)
         )
 
 
 async def manifest(tx: Transaction, container_instance_arn: str) -> Manifest:
-    """Every task that has not ended on the instance, with its desired status."""
-    query = select(container_instances.c.next_seq).where(container_instances.c.arn == container_instance_arn)
-    timeline = (await tx.execute(query)).scalar_one_or_none() or 0
+    """Every task that has not ended on the instance, with its desired status.
+
+    It takes a number of its own each time, because an agent discards one whose number it saw: an earlier one may have been lost on the way
+    or with an agent that died before it had carried it out.
+    """
+    timeline = await instance_rows.next_seq(tx, container_instance_arn)
     found = await _alive(tx, container_instance_arn)
     return Manifest(timeline, tuple(_identifier(row) for row in found))
 
@@ -215,25 +230,32 @@ async def tasks_to_stop(
 
 
 async def credentials_to_refresh(
-    tx: Transaction, container_instance_arn: str, now: datetime, *, payloads: Payloads
-) -> list[IAMRoleCredentialsMessage]:
-    """Fresh credentials for tasks whose sessions end within REFRESH_BEFORE; they count as renewed. `message_id` is left empty."""
-    messages: list[IAMRoleCredentialsMessage] = []
-    for row in await _alive(tx, container_instance_arn, tasks.c.credentials_expire_at < now + REFRESH_BEFORE):
-        ends: list[datetime] = []
-        for role_type in ROLE_TYPES:
-            fresh = await credentials(tx, payloads, row, role_type)
-            if fresh is None:
-                continue
-            ends.append(fresh[1])
-            messages.append(
+    tx: Transaction, container_instance_arn: str, before: datetime | None, *, payloads: Payloads
+) -> list[Renewal]:
+    """Fresh credentials for tasks whose agent has some that end before a time, or any (None). Sent again until `credentials_renewed`."""
+    ends = tasks.c.credentials_expire_at
+    due = ends.is_not(None) if before is None else ends < before
+    found: list[Renewal] = []
+    for row in await _alive(tx, container_instance_arn, due):
+        fresh = {role: session for role in ROLE_TYPES if (session := await credentials(tx, payloads, row, role))}
+        if fresh:
+            messages = tuple(
                 IAMRoleCredentialsMessage(
-                    task_arn=row.arn, task_cluster_arn=row.cluster_arn, role_type=role_type, role_credentials=fresh[0]
+                    task_arn=row.arn, task_cluster_arn=row.cluster_arn, role_type=role, role_credentials=session
                 )
+                for role, (session, _) in fresh.items()
             )
-        if ends:
-            await _credentials_expire(tx, row, min(ends))
-    return messages
+            found.append(Renewal(row.arn, min(ends for _, ends in fresh.values()), messages))
+    return found
+
+
+async def credentials_renewed(tx: Transaction, container_instance_arn: str, renewal: Renewal) -> None:
+    """The agent acknowledged every message of the renewal."""
+    await tx.execute(
+        update(tasks)
+        .where(tasks.c.arn == renewal.task_arn, tasks.c.container_instance_arn == container_instance_arn)
+        .values(credentials_expire_at=renewal.ends)
+    )
 
 
 async def task_health(tx: Transaction, container_instance_arn: str, health: Mapping[str, Mapping[str, str]]) -> None:
@@ -253,10 +275,6 @@ async def _alive(tx: Transaction, container_instance_arn: str, *where: ColumnEle
         tasks.c.last_status.not_in(_ENDED),
         *where,
     )
-
-
-async def _credentials_expire(tx: Transaction, row: TaskRecord, at: datetime) -> None:
-    await tx.execute(update(tasks).where(tasks.c.arn == row.arn).values(credentials_expire_at=at))
 
 
 def _identifier(row: TaskRecord) -> TaskIdentifier:
