@@ -13,6 +13,7 @@ from websockets.asyncio.client import ClientConnection
 
 from roadstead.agent.client import connect_link, link_url
 from roadstead.agent.ecs.acs_link import AcsLink
+from roadstead.agent.runtime.model import Isolation
 from roadstead.wire import acs
 from roadstead.wire.task import Container, ElasticNetworkInterface, IAMRoleCredentials, IPv4AddressAssignment, Task
 
@@ -113,6 +114,15 @@ async def test_a_payload_that_comes_twice_starts_one_task(agent, link):
     )  # that it runs may pass in a moment: the server's manifest does not name it
     assert len(agent.runtime.specs) == 1
     assert [each.message_id for each in sent.of(acs.AckRequest)] == ["m", "m"]
+
+
+async def test_a_task_keeps_the_isolation_that_it_came_with(agent, link):
+    await link._handle(frame(acs.PayloadMessage(message_id="m", tasks=(a_task(),))), Sent())
+    [record] = agent.engine.records()
+    assert agent.registration.fargate_runtime == "gvisor"
+    assert record.isolation is Isolation.GVISOR
+    [kept] = [each for each in agent.engine._tools.records.load() if each.task.arn == ARN]
+    assert kept.isolation is record.isolation
 
 
 async def test_a_late_running_does_not_undo_a_stop(agent, link):

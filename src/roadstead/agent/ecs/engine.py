@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 import structlog
 
+from roadstead.agent.ecs.launch import isolation_of
 from roadstead.agent.ecs.network.plan import NoLinkAddress, free_link_address
 from roadstead.agent.ecs.records import ContainerRecord, TaskRecord
 from roadstead.agent.ecs.runner import TaskRunner
@@ -163,6 +164,7 @@ class Engine:
             desired=Desired(task.desired_status),
             containers={each.name: ContainerRecord(name=each.name) for each in task.containers},
             received_at=self._tools.now(),
+            isolation=isolation_of(task, self._tools.fargate_runtime()),
             link_address=address,
             failure=failure,
         )

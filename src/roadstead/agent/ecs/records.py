@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from roadstead.agent.runtime.model import Isolation
 from roadstead.agent.runtime.reference import Reference
 from roadstead.core.taskengine.health import HealthState
 from roadstead.core.taskengine.model import Desired, Resource
@@ -63,12 +64,16 @@ class ContainerRecord(msgspec.Struct, kw_only=True):
 
 
 class TaskRecord(msgspec.Struct, kw_only=True):
-    """What is known of one task; `failure` is why this agent brings it down itself."""
+    """What is known of one task; `failure` is why this agent brings it down itself.
+
+    `isolation` stays what it was when the task came, whatever is set later (None: an agent wrote the record that did not keep it).
+    """
 
     task: Task
     desired: Desired
     containers: dict[str, ContainerRecord]
     received_at: float
+    isolation: Isolation | None = None
     network: Resource = Resource.MISSING
     sandbox: Resource = Resource.MISSING
     link_address: str = ""

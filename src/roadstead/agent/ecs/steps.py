@@ -100,7 +100,7 @@ class Steps:
         task = self._record.task
         spec = task_spec(
             task,
-            isolation=isolation_of(task, self._tools.fargate_runtime()),
+            isolation=self._record.isolation or isolation_of(task, self._tools.fargate_runtime()),
             namespace=self._tools.networks.path(self._record.id),
             hostname=self._hostname,
         )

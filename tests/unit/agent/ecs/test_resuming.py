@@ -27,6 +27,7 @@ from roadstead.agent.runtime.model import (
     ContainerStatus,
     Image,
     ImageConfig,
+    Isolation,
     Output,
     TaskSpec,
 )
@@ -52,6 +53,7 @@ class Runtime:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.tasks: list[TaskSpec] = []
         self.images: list[str] = []
         self.no_image: Exception | None = None
         self.refusal: Exception | None = None
@@ -78,6 +80,7 @@ class Runtime:
 
     async def create_task(self, task: TaskSpec) -> None:
         self.calls.append("sandbox")
+        self.tasks.append(task)
 
     async def create(self, spec: ContainerSpec) -> None:
         self.calls.append("create")
@@ -217,6 +220,16 @@ async def test_what_is_made_again_is_made_of_the_image_that_it_was_made_of(resum
     resumed.run()
     await resumed.around.until("RUNNING")
     assert resumed.runtime.images == [f"docker.io/library/web@{digest}"], "its tag may point to another one by now"
+
+
+async def test_what_is_made_again_is_isolated_as_it_was(resumed: Resumed):
+    assert resumed.tools.fargate_runtime() == "gvisor"
+    resumed.runner.record.isolation = Isolation.RUNC
+    resumed.runner.record.task = msgspec.structs.replace(TASK, launch_type="FARGATE")
+    resumed.find(ContainerState.STOPPED)
+    resumed.run()
+    await resumed.around.until("RUNNING")
+    assert [each.isolation for each in resumed.runtime.tasks] == [Isolation.RUNC]
 
 
 async def test_what_waits_for_a_server_that_is_away_to_be_made_again_can_be_stopped(resumed: Resumed):
