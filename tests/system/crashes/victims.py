@@ -167,3 +167,18 @@ class Patient:
         """The links of a namespace; those of tasks begin with p (the VPC's end) or e (the task's)."""
         done = self.deployment.host.run(["nsenter", f"--net={namespace}", "ip", "-o", "link"])
         return [line.split()[1].partition("@")[0].rstrip(":") for line in done.stdout.splitlines()]
+
+
+def of_task(patient: Patient, arn: str, kind: str) -> list[int]:
+    """Processes that a task's containers hang on: their `shim`s, or gVisor's `kernel`; those of this deployment alone."""
+    task = arn.rpartition("/")[2]
+    named = {"shim": "containerd-shim", "kernel": "runsc-sandbox"}[kind]
+    found: list[int] = []
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            if not process.name.isdecimal():
+                continue
+            command = (process / "cmdline").read_bytes().decode(errors="replace")
+            if named in command and task in command and patient.deployment.tag in command:
+                found.append(int(process.name))
+    return found
