@@ -18,7 +18,7 @@ from roadstead.agent.ecs.records import ContainerRecord, TaskRecord
 from roadstead.agent.ecs.steps import Steps
 from roadstead.agent.ecs.tools import Tools
 from roadstead.agent.runtime.errors import NotFound
-from roadstead.agent.runtime.model import ContainerExit, ContainerStatus
+from roadstead.agent.runtime.model import LOST_EXIT_CODE, ContainerExit, ContainerStatus
 from roadstead.agent.runtime.model import ContainerState as RuntimeState
 from roadstead.core.taskengine.health import HealthState
 from roadstead.core.taskengine.report import OUT_OF_MEMORY
@@ -120,7 +120,7 @@ class ContainerEvents:
                 case Verdict.HALF_MADE:
                     self._make_again(container)
                 case Verdict.VANISHED:
-                    self._ends(container, None, VANISHED, self._tools.now())
+                    self._ends(container, LOST_EXIT_CODE, VANISHED, self._tools.now())
                 case Verdict.AS_RECORDED:
                     pass
             if container.state is ContainerState.STOPPED and not container.removed:
@@ -158,7 +158,8 @@ class ContainerEvents:
                 status = None
             if container.state in HAS_PROCESS:
                 code = status.exit_code if status else None
-                self._ends(container, code, "" if status else VANISHED, self._tools.now())
+                lost = code is None
+                self._ends(container, LOST_EXIT_CODE if lost else code, VANISHED if lost else "", self._tools.now())
 
     def abandon(self, container: ContainerRecord, reason: str) -> None:
         """It will not run, or not any more."""
@@ -185,9 +186,9 @@ class ContainerEvents:
         container.health = HealthState(since=at)
         self.apply(container, Event.STARTED)
 
-    def _ends(self, container: ContainerRecord, exit_code: int | None, reason: str, at: float) -> None:
+    def _ends(self, container: ContainerRecord, exit_code: int, reason: str, at: float) -> None:
         launch = self._launches.get(container.name)
-        again = exit_code is not None and should_restart(
+        again = should_restart(
             launch.restart_rule if launch else None,
             exit_code=exit_code,
             ran_for=at - (container.started_at or at),
