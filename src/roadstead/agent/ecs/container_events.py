@@ -24,7 +24,7 @@ from roadstead.core.taskengine.health import HealthState
 from roadstead.core.taskengine.report import OUT_OF_MEMORY
 from roadstead.core.taskengine.restart import should_restart
 from roadstead.core.taskengine.resume import Seen, Verdict, compare, never_began
-from roadstead.core.taskengine.states import HAS_PROCESS, ContainerState, Event, advance
+from roadstead.core.taskengine.states import ContainerState, Event, advance
 
 log = structlog.get_logger(__name__)
 
@@ -95,7 +95,7 @@ class ContainerEvents:
             return
         if never_began(container.state, ended.exit_code, lost=ended.lost):
             self._make_again(container)
-        elif container.state in HAS_PROCESS or container.state is ContainerState.CREATED:
+        elif container.state is ContainerState.RUNNING or container.state is ContainerState.CREATED:
             if container.state is ContainerState.CREATED:
                 self._began_unseen(container, ended.exited_at)
             reason = OUT_OF_MEMORY if ended.oom_killed else VANISHED if ended.lost else ""
@@ -148,7 +148,7 @@ class ContainerEvents:
         ended = self._ended.setdefault(container.runtime_id, asyncio.Event())
         try:
             async with asyncio.timeout(_EXIT_PATIENCE):
-                while container.state in HAS_PROCESS:
+                while container.state is ContainerState.RUNNING:
                     await ended.wait()
         except TimeoutError:
             log.warning("no news of a container's end", container=container.runtime_id)
@@ -156,7 +156,7 @@ class ContainerEvents:
                 status = await self._tools.runtime.state(container.runtime_id)
             except NotFound:
                 status = None
-            if container.state in HAS_PROCESS:
+            if container.state is ContainerState.RUNNING:
                 code = status.exit_code if status else None
                 lost = code is None
                 self._ends(container, LOST_EXIT_CODE if lost else code, VANISHED if lost else "", self._tools.now())

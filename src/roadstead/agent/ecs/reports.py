@@ -12,7 +12,7 @@ from roadstead.agent.client import ApiClient, ApiError, ApiRefused
 from roadstead.agent.client.retry import Backoff
 from roadstead.agent.ecs.records import ContainerChange, ContainerRecord, TaskChange, TaskRecord
 from roadstead.core.taskengine.report import TaskStatus, task_status
-from roadstead.core.taskengine.states import HAS_PROCESS, ContainerState
+from roadstead.core.taskengine.states import ContainerState
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +56,7 @@ def _key(change: TaskChange) -> object:
 def _container(container: ContainerRecord) -> ContainerChange:
     if container.state is ContainerState.STOPPED:
         status = TaskStatus.STOPPED
-    elif container.state in HAS_PROCESS or container.restarts:
+    elif container.state is ContainerState.RUNNING or container.restarts:
         status = TaskStatus.RUNNING
     else:
         status = TaskStatus.PENDING

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from roadstead.core.taskengine.states import HAS_PROCESS, ContainerState
+from roadstead.core.taskengine.states import ContainerState
 
 
 class TaskStatus(StrEnum):
@@ -30,7 +30,10 @@ def task_status(
     states = [state for _, state in given]
     if all(state is ContainerState.STOPPED for state in states):
         status = TaskStatus.STOPPED
-    elif all(state in HAS_PROCESS or (state is ContainerState.STOPPED and not essential) for essential, state in given):
+    elif all(
+        state is ContainerState.RUNNING or (state is ContainerState.STOPPED and not essential)
+        for essential, state in given
+    ):
         status = TaskStatus.RUNNING
     else:
         status = TaskStatus.PENDING
