@@ -111,8 +111,14 @@ def test_what_is_not_built_is_refused_before_there_is_a_task(bench: Bench) -> No
     [({"awslogs_multiline_pattern": "^x"}, "awslogs-multiline-pattern"), ({"mode": "blocking"}, "mode=blocking")],
 )
 def test_a_log_option_that_is_not_built(bench: Bench, options: dict[str, str], named: str) -> None:
-    task = bench.run(script("true", logConfiguration=logging(**options)))
-    failed(task, begins="ResourceInitializationError: ", holds=[named, "not supported"])
+    with pytest.raises(ClientError, match=f"{named} are not implemented by Roadstead") as refused:
+        bench.start(script("true", logConfiguration=logging(**options)))
+    assert refused.value.response["Error"]["Code"] == "NotImplemented"
+
+
+def test_a_buffer_size_that_is_none(bench: Bench) -> None:
+    task = bench.run(script("true", logConfiguration=logging(max_buffer_size="much")))
+    failed(task, begins="ResourceInitializationError: ", holds=["max-buffer-size", "invalid size"])
 
 
 def test_a_role_that_does_not_trust_tasks(bench: Bench) -> None:

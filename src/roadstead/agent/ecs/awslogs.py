@@ -20,29 +20,13 @@ from roadstead.agent.ecs.logs.shipper import PutFailed, PutRejected, Shipper
 from roadstead.agent.ecs.output import OutputUnavailable
 from roadstead.agent.ecs.records import TaskRecord, task_id
 from roadstead.agent.runtime.model import Output
+from roadstead.core.taskdef.awslogs import DRIVER, InvalidBufferSize, buffer_size, unbuilt_options
 from roadstead.wire.task import Task
 
 log = structlog.get_logger(__name__)
 
-DRIVER = "awslogs"
-_PREFIX = (
-    "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: "
-    "failed to create Cloudwatch log stream: "
-)
-_OPTIONS = frozenset(
-    {
-        "awslogs-create-group",
-        "awslogs-group",
-        "awslogs-region",
-        "awslogs-stream",
-        "awslogs-stream-prefix",
-        "max-buffer-size",
-        "mode",
-    }
-)
-"""The options that are carried out; the spool's bound stands for the buffer size."""
-_MODE = "non-blocking"
-"""A container never waits for its output to be taken: the oldest of it goes when the spool is full."""
+_INVALID = "ResourceInitializationError: failed to validate logger args: "
+_PREFIX = f"{_INVALID}create stream has been retried 1 times: failed to create Cloudwatch log stream: "
 _REJECTED = frozenset({"InvalidParameterException", "DataAlreadyAcceptedException"})
 _PUT_PATIENCE = 30.0
 """Seconds for a batch, until the shipper's own waits."""
@@ -162,7 +146,7 @@ class AwsLogs:
 
     def _follow(self, runtime_id: str, stream: _Stream | None) -> None:
         if runtime_id not in self._open:
-            self._shipper.follow(runtime_id, stream.put if stream else _drop)
+            self._shipper.follow(runtime_id, stream.put if stream else _drop, bound=stream.buffer if stream else None)
             self._open.add(runtime_id)
 
     def _follow_again(self, runtime_id: str, stream: _Stream | None) -> None:
@@ -173,13 +157,12 @@ class AwsLogs:
 
     def _stream(self, task: Task, launch: Launch, runtime_id: str) -> _Stream:
         options = launch.log_config.config
-        unbuilt = sorted(options.keys() - _OPTIONS)
-        if options.get("mode", _MODE) != _MODE:
-            unbuilt.append(f"mode={options['mode']}")
-        if unbuilt:
-            raise OutputUnavailable(
-                f"ResourceInitializationError: failed to validate logger args: log option {unbuilt[0]} is not supported by this agent"
-            )
+        if unbuilt := unbuilt_options(options):
+            raise OutputUnavailable(f"{_INVALID}log option {unbuilt[0]} is not supported by this agent")
+        try:
+            buffer = buffer_size(options)
+        except InvalidBufferSize as error:
+            raise OutputUnavailable(f"{_INVALID}max-buffer-size: {error}") from error
         prefix = options.get("awslogs-stream-prefix", "")
         name = f"{prefix}/{launch.container.name}/{task_id(task.arn)}" if prefix else runtime_id
         return _Stream(
@@ -189,6 +172,7 @@ class AwsLogs:
             group=options.get("awslogs-group", ""),
             name=options.get("awslogs-stream") or name,
             create_group=options.get("awslogs-create-group", "false").lower() == "true",
+            buffer=buffer,
         )
 
 
@@ -208,6 +192,7 @@ class _Stream:
         group: str,
         name: str,
         create_group: bool,
+        buffer: int | None,
     ) -> None:
         self._api = api
         self._credentials = credentials
@@ -215,6 +200,8 @@ class _Stream:
         self._group = group
         self._name = name
         self._create_group = create_group
+        self.buffer = buffer
+        """Bytes of each of the two streams that wait for being taken; None leaves it to the shipper."""
 
     async def create(self, *, patient: bool = False) -> None:
         """Make it unless it is there; raises ApiError and MissingExecutionRole. With `patient` a server that is away is waited for."""

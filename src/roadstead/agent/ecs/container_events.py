@@ -18,13 +18,13 @@ from roadstead.agent.ecs.records import ContainerRecord, TaskRecord
 from roadstead.agent.ecs.steps import Steps
 from roadstead.agent.ecs.tools import Tools
 from roadstead.agent.runtime.errors import NotFound
-from roadstead.agent.runtime.model import ContainerExit, ContainerStatus
+from roadstead.agent.runtime.model import LOST_EXIT_CODE, ContainerExit, ContainerStatus
 from roadstead.agent.runtime.model import ContainerState as RuntimeState
 from roadstead.core.taskengine.health import HealthState
 from roadstead.core.taskengine.report import OUT_OF_MEMORY
 from roadstead.core.taskengine.restart import should_restart
 from roadstead.core.taskengine.resume import Seen, Verdict, compare, never_began
-from roadstead.core.taskengine.states import HAS_PROCESS, ContainerState, Event, advance
+from roadstead.core.taskengine.states import ContainerState, Event, advance
 
 log = structlog.get_logger(__name__)
 
@@ -95,7 +95,7 @@ class ContainerEvents:
             return
         if never_began(container.state, ended.exit_code, lost=ended.lost):
             self._make_again(container)
-        elif container.state in HAS_PROCESS or container.state is ContainerState.CREATED:
+        elif container.state is ContainerState.RUNNING or container.state is ContainerState.CREATED:
             if container.state is ContainerState.CREATED:
                 self._began_unseen(container, ended.exited_at)
             reason = OUT_OF_MEMORY if ended.oom_killed else VANISHED if ended.lost else ""
@@ -120,7 +120,7 @@ class ContainerEvents:
                 case Verdict.HALF_MADE:
                     self._make_again(container)
                 case Verdict.VANISHED:
-                    self._ends(container, None, VANISHED, self._tools.now())
+                    self._ends(container, LOST_EXIT_CODE, VANISHED, self._tools.now())
                 case Verdict.AS_RECORDED:
                     pass
             if container.state is ContainerState.STOPPED and not container.removed:
@@ -148,7 +148,7 @@ class ContainerEvents:
         ended = self._ended.setdefault(container.runtime_id, asyncio.Event())
         try:
             async with asyncio.timeout(_EXIT_PATIENCE):
-                while container.state in HAS_PROCESS:
+                while container.state is ContainerState.RUNNING:
                     await ended.wait()
         except TimeoutError:
             log.warning("no news of a container's end", container=container.runtime_id)
@@ -156,9 +156,10 @@ class ContainerEvents:
                 status = await self._tools.runtime.state(container.runtime_id)
             except NotFound:
                 status = None
-            if container.state in HAS_PROCESS:
+            if container.state is ContainerState.RUNNING:
                 code = status.exit_code if status else None
-                self._ends(container, code, "" if status else VANISHED, self._tools.now())
+                lost = code is None
+                self._ends(container, LOST_EXIT_CODE if lost else code, VANISHED if lost else "", self._tools.now())
 
     def abandon(self, container: ContainerRecord, reason: str) -> None:
         """It will not run, or not any more."""
@@ -185,9 +186,9 @@ class ContainerEvents:
         container.health = HealthState(since=at)
         self.apply(container, Event.STARTED)
 
-    def _ends(self, container: ContainerRecord, exit_code: int | None, reason: str, at: float) -> None:
+    def _ends(self, container: ContainerRecord, exit_code: int, reason: str, at: float) -> None:
         launch = self._launches.get(container.name)
-        again = exit_code is not None and should_restart(
+        again = should_restart(
             launch.restart_rule if launch else None,
             exit_code=exit_code,
             ran_for=at - (container.started_at or at),

@@ -12,7 +12,7 @@ from roadstead.agent.client import ApiClient, ApiError, ApiRefused
 from roadstead.agent.client.retry import Backoff
 from roadstead.agent.ecs.records import ContainerChange, ContainerRecord, TaskChange, TaskRecord
 from roadstead.core.taskengine.report import TaskStatus, task_status
-from roadstead.core.taskengine.states import HAS_PROCESS, ContainerState
+from roadstead.core.taskengine.states import ContainerState
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,8 @@ def observe(record: TaskRecord) -> TaskChange | None:
     A task whose containers have all stopped is told of once their output is complete.
     """
     containers = record.containers.values()
-    status = task_status((container.state for container in containers), record.status)
+    essential = _essential(record)
+    status = task_status(((each.name in essential, each.state) for each in containers), record.status)
     if status is TaskStatus.STOPPED and not all(container.removed for container in containers):
         return None
     change = TaskChange(
@@ -55,7 +56,7 @@ def _key(change: TaskChange) -> object:
 def _container(container: ContainerRecord) -> ContainerChange:
     if container.state is ContainerState.STOPPED:
         status = TaskStatus.STOPPED
-    elif container.state in HAS_PROCESS or container.restarts:
+    elif container.state is ContainerState.RUNNING or container.restarts:
         status = TaskStatus.RUNNING
     else:
         status = TaskStatus.PENDING
@@ -70,12 +71,34 @@ def _container(container: ContainerRecord) -> ContainerChange:
 
 
 def _reason(record: TaskRecord) -> str:
-    """Why a task failed to start: what this agent found, or what the first of its containers failed with before it ran."""
+    """Why a task failed to start: what this agent found, or what its essential containers failed with before anything ran.
+
+    Where one of them waited for another that failed, it is that one's.
+    """
     if record.failure:
         return record.failure
     if any(container.started_at is not None for container in record.containers.values()):
         return ""
-    return next((container.reason for container in record.containers.values() if container.reason), "")
+    failed = {each.name: each for each in record.containers.values() if each.reason}
+    essential = _essential(record)
+    found = next((each for each in failed.values() if each.name in essential), None)
+    needs = {each.name: [needed.container_name for needed in each.depends_on] for each in record.task.containers}
+    while found is not None:
+        first = next(
+            (failed[name] for name in needs[found.name] if name in failed and _before(failed[name], found)), None
+        )
+        if first is None:
+            return found.reason
+        found = first
+    return next((each.reason for each in failed.values()), "")
+
+
+def _before(one: ContainerRecord, other: ContainerRecord) -> bool:
+    return (one.finished_at or 0.0) < (other.finished_at or 0.0)
+
+
+def _essential(record: TaskRecord) -> frozenset[str]:
+    return frozenset(each.name for each in record.task.containers if each.essential)
 
 
 class Reporter:

@@ -21,7 +21,7 @@ from roadstead.agent.ecs.tools import Tools
 from roadstead.agent.runtime.model import ContainerExit, ContainerStatus
 from roadstead.core.taskengine.decide import decide, must_stop, wants_interrupted
 from roadstead.core.taskengine.model import Action, ContainerView, Decision, Desired, Resource, Step, TaskView
-from roadstead.core.taskengine.states import HAS_PROCESS, ContainerState, Event
+from roadstead.core.taskengine.states import ContainerState, Event
 
 log = structlog.get_logger(__name__)
 
@@ -235,7 +235,7 @@ class TaskRunner:
     def _watch_health(self) -> None:
         for name, container in self.record.containers.items():
             rule = self._launches[name].health_rule if name in self._launches else None
-            if rule is not None and container.state in HAS_PROCESS:
+            if rule is not None and container.state is ContainerState.RUNNING:
                 self._monitors.begin(container, rule, self._steps.files.scratch(name))
             else:
                 self._monitors.end(name)

@@ -11,7 +11,7 @@ from roadstead.agent.ecs.launch import UnusableTask, read_task
 from roadstead.agent.ecs.records import TaskRecord
 from roadstead.agent.runtime.cgroups import TaskUsage
 from roadstead.agent.runtime.errors import RuntimeFault
-from roadstead.core.taskengine.states import HAS_PROCESS
+from roadstead.core.taskengine.states import ContainerState
 from roadstead.kernel.clock import Clock
 from roadstead.wire import tcs
 
@@ -41,7 +41,7 @@ def health_of(record: TaskRecord) -> tcs.TaskHealth | None:
             status_message=container.health.output[:1024],
         )
         for container in record.containers.values()
-        if container.state in HAS_PROCESS and launches[container.name].health_rule is not None
+        if container.state is ContainerState.RUNNING and launches[container.name].health_rule is not None
     )
     return tcs.TaskHealth(**_of_task(record), containers=containers) if containers else None
 
@@ -67,7 +67,7 @@ class Sampler:
         seen: set[str] = set()
         for record in records:
             containers = list(record.containers.values())
-            if len(containers) != 1 or containers[0].state not in HAS_PROCESS:
+            if len(containers) != 1 or containers[0].state is not ContainerState.RUNNING:
                 continue
             seen.add(record.id)
             try:

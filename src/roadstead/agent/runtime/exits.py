@@ -17,9 +17,8 @@ from roadstead.agent.runtime import labels
 from roadstead.agent.runtime.cgroups import Cgroups
 from roadstead.agent.runtime.containers import Containers
 from roadstead.agent.runtime.errors import NotFound, RuntimeFault
-from roadstead.agent.runtime.model import ContainerExit, Isolation
+from roadstead.agent.runtime.model import LOST_EXIT_CODE, ContainerExit, Isolation
 
-LOST_EXIT_CODE = 255
 _RESYNC = 30.0
 """Seconds between looks at everything: what bounds the harm of anything unforeseen."""
 _RETRY = 0.2

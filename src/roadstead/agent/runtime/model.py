@@ -8,6 +8,9 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
+LOST_EXIT_CODE = 255
+"""The exit code of a process that ran and of whose end nobody knows, as with Docker; no code means that none ran."""
+
 
 class Isolation(Enum):
     """How a container is kept from its host: `runc` shares the host's kernel, `gvisor` has a kernel of its own in user space."""

@@ -6,6 +6,7 @@ Follows "Stopped tasks error codes" (https://docs.aws.amazon.com/AmazonECS/lates
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from roadstead.core.lifecycle.states import StopCode
 
@@ -36,13 +37,19 @@ def why_stopped(
 ) -> tuple[StopCode, str]:
     """The stop code and reason of a task that ended though nobody asked for it.
 
-    `containers` holds (essential, exit code, reason). A task that failed to start says the first cause that is known;
-    one whose essential container ended says so, and the container tells its own reason.
+    `containers` holds (essential, exit code, reason). A task that was RUNNING, or of which an essential container ran while
+    none failed to start, ended with an essential container, which tells its own reason. Any other failed to start, and says
+    the first cause that is known: the agent's, an essential container's, at last that of one that may fail.
     """
-    causes = [text for _, _, text in containers if text and text.startswith(_START_ERRORS)]
+    causes = [text for essential, code, text in containers if essential and code is None and _is_cause(text)]
     exited = any(essential and code is not None for essential, code, _ in containers)
-    if causes or not (started or exited):
-        if reason and reason.startswith(_START_ERRORS):
-            return StopCode.TASK_FAILED_TO_START, reason
-        return StopCode.TASK_FAILED_TO_START, causes[0] if causes else reason or FAILED_TO_START
-    return StopCode.ESSENTIAL_CONTAINER_EXITED, ESSENTIAL_CONTAINER_EXITED
+    if started or (exited and not causes):
+        return StopCode.ESSENTIAL_CONTAINER_EXITED, ESSENTIAL_CONTAINER_EXITED
+    if reason and _is_cause(reason):
+        return StopCode.TASK_FAILED_TO_START, reason
+    causes += [text for _, _, text in containers if _is_cause(text)]
+    return StopCode.TASK_FAILED_TO_START, causes[0] if causes else reason or FAILED_TO_START
+
+
+def _is_cause(reason: str | None) -> TypeGuard[str]:
+    return reason is not None and reason.startswith(_START_ERRORS)

@@ -25,6 +25,7 @@ def check_fargate(definition: Shape, *, cpu: int | None, memory: int | None, is_
     for container in containers(definition):
         _check_container(container)
     _check_execution_role(definition, is_ecr)
+    _check_stream_prefix(definition)
 
 
 def _check_execution_role(definition: Shape, is_ecr: Callable[[str], bool]) -> None:
@@ -36,6 +37,15 @@ def _check_execution_role(definition: Shape, is_ecr: Callable[[str], bool]) -> N
             raise InvalidTaskDefinition(needs.format("ECR images"))
         if log_driver(container) == "awslogs":
             raise InvalidTaskDefinition(needs.format("log driver awslogs"))
+
+
+def _check_stream_prefix(definition: Shape) -> None:
+    for container in containers(definition):
+        options = inner(inner(container, "logConfiguration"), "options")
+        if log_driver(container) == "awslogs" and not options.get("awslogs-stream-prefix"):
+            raise InvalidTaskDefinition(
+                "Fargate requires log configuration options to include awslogs-stream-prefix to support log driver awslogs."
+            )
 
 
 def _check_storage(definition: Shape) -> None:

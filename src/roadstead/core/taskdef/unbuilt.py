@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from roadstead.core.taskdef import awslogs
 from roadstead.core.taskdef.shapes import FARGATE, MANAGED_INSTANCES, Shape, containers, inner, log_driver
 
 _TASK = ("proxyConfiguration", "inferenceAccelerators", "ephemeralStorage", "trustedExecutionConfiguration")
@@ -20,8 +21,7 @@ _CONTAINER = ("resourceRequirements", "firelensConfiguration", "credentialSpecs"
 _LINUX = ("devices", "maxSwap", "swappiness")
 _FARGATE_TASK = ("pidMode", "ipcMode", "enableFaultInjection")
 _FARGATE_CONTAINER = ("environmentFiles", "interactive", "pseudoTerminal", "dockerSecurityOptions")
-"""On instances these reach the agent, which says what it can't do."""
-_FARGATE_LOG_DRIVERS = ("awslogs",)
+"""On instances these reach the agent, which says what it can't do; so do log drivers and their options."""
 
 
 def unbuilt(definition: Shape, launch_type: str) -> list[str]:
@@ -51,8 +51,13 @@ def _of_container(container: Shape, *, on_fargate: bool) -> Iterator[str]:
     if inner(container, "logConfiguration").get("secretOptions"):
         yield "logConfiguration.secretOptions"
     driver = log_driver(container)
-    if on_fargate and driver is not None and driver not in _FARGATE_LOG_DRIVERS:
+    if not on_fargate or driver is None:
+        return
+    if driver != awslogs.DRIVER:
         yield f"logConfiguration.logDriver {driver}"
+        return
+    for option in awslogs.unbuilt_options(inner(inner(container, "logConfiguration"), "options")):
+        yield f"logConfiguration.options.{option}"
 
 
 def _of_request(request: Shape) -> Iterator[str]:

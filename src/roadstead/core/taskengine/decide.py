@@ -13,9 +13,8 @@ from roadstead.core.taskengine.model import (
     Step,
     TaskView,
 )
-from roadstead.core.taskengine.states import HAS_PROCESS, ContainerState
+from roadstead.core.taskengine.states import ContainerState
 
-_UNPULLED = frozenset({ContainerState.NONE, ContainerState.MANIFEST_PULLED})
 _STOPPED = ContainerState.STOPPED
 
 
@@ -54,11 +53,11 @@ def _bring_up(task: TaskView, now: float) -> Decision:
     for container in task.containers:
         if container.busy is not None:
             continue
-        if container.state in _UNPULLED:
+        if container.state is ContainerState.NONE:
             actions.append(Action(Step.PULL, container.name))
         elif container.state is ContainerState.PULLED and task.sandbox is Resource.READY:
             actions.append(Action(Step.CREATE, container.name))
-        if container.state in HAS_PROCESS or container.state is _STOPPED:
+        if container.state is ContainerState.RUNNING or container.state is _STOPPED:
             continue
         resolution = resolve(container, others, now)
         if resolution.verdict is Verdict.NEVER:
@@ -76,7 +75,7 @@ def _bring_down(task: TaskView) -> Decision:
     abandon = [
         Abandon(container.name)
         for container in task.containers
-        if container.busy is None and container.state not in HAS_PROCESS and container.state is not _STOPPED
+        if container.busy is None and container.state is not ContainerState.RUNNING and container.state is not _STOPPED
     ]
     needed = {
         dependency.container
@@ -84,7 +83,7 @@ def _bring_down(task: TaskView) -> Decision:
         if container.state is not _STOPPED
         for dependency in container.dependencies
     }
-    running = [container for container in task.containers if container.state in HAS_PROCESS]
+    running = [container for container in task.containers if container.state is ContainerState.RUNNING]
     free = [container for container in running if container.name not in needed]
     in_circle = bool(running) and not free and not abandon and not _anything_under_way(task)
     stop = running if in_circle else free

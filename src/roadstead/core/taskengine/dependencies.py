@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from roadstead.core.taskengine.model import Condition, ContainerView, Dependency, Health
-from roadstead.core.taskengine.states import HAS_PROCESS, ContainerState
+from roadstead.core.taskengine.states import ContainerState
 
 _PREFIX = "CannotStartContainerError: "
 """What Amazon's agent calls a container whose dependencies can't be met."""
@@ -73,13 +73,13 @@ def _is_met(condition: Condition, target: ContainerView) -> bool:
     ran = target.exit_code is not None
     match condition:
         case Condition.START:
-            return target.state in HAS_PROCESS or (target.state is ContainerState.STOPPED and ran)
+            return target.state is ContainerState.RUNNING or (target.state is ContainerState.STOPPED and ran)
         case Condition.COMPLETE:
             return target.state is ContainerState.STOPPED and ran
         case Condition.SUCCESS:
             return target.state is ContainerState.STOPPED and target.exit_code == 0
         case Condition.HEALTHY:
-            return target.state in HAS_PROCESS and target.health is Health.HEALTHY
+            return target.state is ContainerState.RUNNING and target.health is Health.HEALTHY
 
 
 def _never(dependency: Dependency, target: ContainerView) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from roadstead.core.taskengine.states import HAS_PROCESS, ContainerState
+from roadstead.core.taskengine.states import ContainerState
 
 
 class TaskStatus(StrEnum):
@@ -19,12 +19,21 @@ class TaskStatus(StrEnum):
 _ORDER = list(TaskStatus)
 
 
-def task_status(containers: Iterable[ContainerState], reported: TaskStatus = TaskStatus.PENDING) -> TaskStatus:
-    """RUNNING when every container runs or has run, STOPPED when none is left; never below what was `reported`."""
-    states = tuple(containers)
+def task_status(
+    containers: Iterable[tuple[bool, ContainerState]], reported: TaskStatus = TaskStatus.PENDING
+) -> TaskStatus:
+    """RUNNING when every essential container runs and no other is to come, STOPPED when none is left; never below what was `reported`.
+
+    `containers` holds (essential, state). Amazon's agent, too, calls no task RUNNING that goes down before all of it ran.
+    """
+    given = tuple(containers)
+    states = [state for _, state in given]
     if all(state is ContainerState.STOPPED for state in states):
         status = TaskStatus.STOPPED
-    elif all(state in HAS_PROCESS or state is ContainerState.STOPPED for state in states):
+    elif all(
+        state is ContainerState.RUNNING or (state is ContainerState.STOPPED and not essential)
+        for essential, state in given
+    ):
         status = TaskStatus.RUNNING
     else:
         status = TaskStatus.PENDING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from roadstead.core.taskengine.states import HAS_PROCESS, ContainerState
+from roadstead.core.taskengine.states import ContainerState
 
 START_BROKEN_OFF = 128
 """The exit code that gVisor's shim gives a container whose start was broken off, as the death of the agent that asked for it does."""
@@ -46,7 +46,7 @@ def compare(state: ContainerState, seen: Seen, exit_code: int | None = None) -> 
         return Verdict.AS_RECORDED if seen is Seen.CREATED else Verdict.HALF_MADE
     if state is ContainerState.PULLED and seen is not Seen.ABSENT:
         return Verdict.HALF_MADE
-    if state in HAS_PROCESS and seen is Seen.ABSENT:
+    if state is ContainerState.RUNNING and seen is Seen.ABSENT:
         return Verdict.VANISHED
     return Verdict.AS_RECORDED
 

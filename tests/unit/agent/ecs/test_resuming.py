@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from tests.support.waiting import reached
 
+from roadstead.agent.ecs.container_events import VANISHED
 from roadstead.agent.ecs.credentials import CredentialStore
 from roadstead.agent.ecs.engine import Engine
 from roadstead.agent.ecs.launch import runtime_id
@@ -19,8 +20,15 @@ from roadstead.agent.ecs.records import ContainerRecord, RecordStore, TaskChange
 from roadstead.agent.ecs.runner import TaskRunner
 from roadstead.agent.ecs.settings import EcsSettings
 from roadstead.agent.ecs.tools import Tools
-from roadstead.agent.runtime.errors import CannotCreateContainer, ContainerdError, ContainerdUnavailable, RegistryAway
+from roadstead.agent.runtime.errors import (
+    CannotCreateContainer,
+    ContainerdError,
+    ContainerdUnavailable,
+    NotFound,
+    RegistryAway,
+)
 from roadstead.agent.runtime.model import (
+    LOST_EXIT_CODE,
     ContainerExit,
     ContainerSpec,
     ContainerState,
@@ -100,6 +108,9 @@ class Runtime:
     async def watch_again(self, container_id: str) -> None:
         self.calls.append("watch again")
         self.at_watch()
+
+    async def state(self, container_id: str) -> ContainerStatus:
+        raise NotFound(container_id)
 
     async def remove(self, container_id: str) -> None:
         self.calls.append("remove")
@@ -208,7 +219,7 @@ async def resumed(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterat
 async def test_what_is_left_of_a_start_that_nobody_saw_is_thrown_away_and_made_again(resumed: Resumed):
     resumed.find(ContainerState.STOPPED)
     resumed.run()
-    resumed.end(255, lost=True)
+    resumed.end(LOST_EXIT_CODE, lost=True)
     await resumed.around.until("RUNNING")
     assert resumed.runtime.calls == ["sandbox", "remove", "create", "start"]
 
@@ -269,7 +280,7 @@ async def test_a_start_that_gvisor_broke_off_is_no_end_of_the_program(resumed: R
 
 async def test_a_container_that_gets_lost_after_it_was_found_is_made_again(resumed: Resumed):
     resumed.find(ContainerState.CREATED)
-    resumed.end(255, lost=True)
+    resumed.end(LOST_EXIT_CODE, lost=True)
     resumed.run()
     await resumed.around.until("RUNNING")
     assert resumed.runtime.calls == ["sandbox", "remove", "create", "start"]
@@ -334,6 +345,30 @@ async def test_a_program_of_a_task_that_this_agent_takes_no_more_is_ended(resume
     resumed.runtime.at_stop = lambda: resumed.end(143)
     resumed.run()
     assert (await resumed.around.until("STOPPED")).containers[0].exit_code == 143
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_an_end_that_nobody_saw_is_the_same_whoever_finds_out(resumed: Resumed, *, told: bool):
+    """Its process ran and is gone: known by the news that its shim is lost, or because the runtime has nothing of it."""
+    resumed.container.state = states.ContainerState.RUNNING
+    if told:
+        resumed.find(ContainerState.STOPPED)
+        resumed.end(LOST_EXIT_CODE, lost=True)
+    else:
+        resumed.runner.resume({})
+    resumed.run()
+    [container] = (await resumed.around.until("STOPPED")).containers
+    assert (container.exit_code, container.reason) == (LOST_EXIT_CODE, VANISHED)
+
+
+async def test_a_container_that_is_gone_after_its_stop_ended_unseen(resumed: Resumed, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("roadstead.agent.ecs.container_events._EXIT_PATIENCE", 0.01)
+    resumed.container.state = states.ContainerState.RUNNING
+    resumed.find(ContainerState.RUNNING)
+    resumed.run()
+    resumed.runner.stop()
+    [container] = (await resumed.around.until("STOPPED")).containers
+    assert (container.exit_code, container.reason) == (LOST_EXIT_CODE, VANISHED)
 
 
 async def test_the_end_of_an_attempt_that_was_broken_off_ends_nothing(resumed: Resumed):

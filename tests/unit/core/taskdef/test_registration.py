@@ -178,6 +178,10 @@ AWSLOGS = {"logDriver": "awslogs", "options": {"awslogs-group": "g", "awslogs-re
             "Fargate requires task definition to have execution role ARN to support log driver awslogs.",
         ),
         (
+            {**fargate(logConfiguration=AWSLOGS), "executionRoleArn": "r"},
+            "Fargate requires log configuration options to include awslogs-stream-prefix to support log driver awslogs.",
+        ),
+        (
             fargate(stopTimeout=121),
             "Tasks using the Fargate launch type must have a container stop timeout of less than 120 seconds.",
         ),

@@ -90,6 +90,18 @@ ON_FARGATE = [
         )
         for driver in ("awsfirelens", "splunk")
     ),
+    *(
+        (
+            definition({"logConfiguration": {"logDriver": "awslogs", "options": {option: value}}}),
+            f"containerDefinitions[app].logConfiguration.options.{named}",
+        )
+        for option, value, named in (
+            ("mode", "blocking", "mode=blocking"),
+            ("awslogs-datetime-format", "%Y", "awslogs-datetime-format"),
+            ("awslogs-multiline-pattern", "^x", "awslogs-multiline-pattern"),
+            ("awslogs-endpoint", "http://127.0.0.1", "awslogs-endpoint"),
+        )
+    ),
 ]
 
 
@@ -113,7 +125,11 @@ def test_members_that_ask_for_nothing_are_no_reason() -> None:
         "interactive": False,
         "resourceRequirements": [],
         "linuxParameters": {"initProcessEnabled": True, "devices": []},
-        "logConfiguration": {"logDriver": "awslogs", "secretOptions": []},
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {"mode": "non-blocking", "max-buffer-size": "1m"},
+            "secretOptions": [],
+        },
     }
     asked = definition(nothing, volumes=[{"name": "data", "host": {}, "configuredAtLaunch": False}])
     assert unbuilt({**asked, "enableFaultInjection": False, "pidMode": ""}, "FARGATE") == []

@@ -22,7 +22,6 @@ from roadstead.core.taskengine.model import (
     TaskView,
 )
 from roadstead.core.taskengine.states import (
-    HAS_PROCESS,
     TRANSITIONS,
     ContainerState,
     Event,
@@ -181,7 +180,7 @@ class World:
             target = self.container(dependency.container)
             match dependency.condition:
                 case Condition.START:
-                    assert target.state in HAS_PROCESS or target.exit_code is not None
+                    assert target.state is S.RUNNING or target.exit_code is not None
                 case Condition.COMPLETE:
                     assert target.state is S.STOPPED
                     assert target.exit_code is not None
@@ -253,7 +252,7 @@ def test_a_task_that_ends_always_ends_and_never_starts_before_its_dependencies(w
         world.turn(float(turn))
         if world.view.released:
             break
-        running = [each.name for each in world.view.containers if each.state in HAS_PROCESS and each.busy is None]
+        running = [each.name for each in world.view.containers if each.state is S.RUNNING and each.busy is None]
         choices: list[Action | str] = [*world.running, *running]
         if not choices:
             assert turn < stop_after, "the task stands still on its way down"

@@ -56,10 +56,13 @@ def test_failures_within_the_start_period_do_not_count_until_the_first_success()
         ([S.NONE], TaskStatus.PENDING, TaskStatus.PENDING),
         ([S.RUNNING, S.CREATED], TaskStatus.PENDING, TaskStatus.PENDING),
         ([S.RUNNING, S.STOPPED], TaskStatus.PENDING, TaskStatus.RUNNING),
+        ([S.STOPPED, S.RUNNING], TaskStatus.PENDING, TaskStatus.PENDING),
+        ([S.STOPPED, S.RUNNING], TaskStatus.RUNNING, TaskStatus.RUNNING),
         ([S.PULLED], TaskStatus.RUNNING, TaskStatus.RUNNING),
         ([S.STOPPED], TaskStatus.PENDING, TaskStatus.STOPPED),
         ([], TaskStatus.PENDING, TaskStatus.STOPPED),
     ],
 )
 def test_task_status(states: list[S], reported: TaskStatus, expected: TaskStatus):
-    assert task_status(states, reported) is expected
+    """The first container is essential."""
+    assert task_status([(number == 0, state) for number, state in enumerate(states)], reported) is expected

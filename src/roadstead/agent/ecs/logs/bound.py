@@ -1,7 +1,8 @@
 """The bound on container output, held also while no agent runs: a process of its own, made of the standard library alone.
 
 Run as a script, `bound.py DIRECTORY BYTES` looks at DIRECTORY/*/std{out,err} for ever and frees the oldest output of every
-file that holds more than BYTES. It has no state, so it may be killed and started at any time; two of them do no harm.
+file that holds more than BYTES, or than DIRECTORY/*/bound says. It has no state, so it may be killed and started at any time;
+two of them do no harm.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ BLOCK = 4096
 _KEEP_SIZE = 0x01
 _PUNCH_HOLE = 0x02
 _STREAMS = ("stdout", "stderr")
+_BOUND = "bound"
 _LONG_PAUSE = 1.0
 _SHORT_PAUSE = 0.05
 
@@ -57,26 +59,41 @@ def enforce_bound(path: Path, bound: int) -> int:
         os.close(descriptor)
 
 
-def enforce_all(directory: Path, bound: int) -> int:
-    """Enforce the bound on every container's streams below `directory`; the most that one of them held."""
-    most = 0
+def save_bound(container: Path, bound: int) -> None:
+    """Give one container a bound of its own. Raises OSError."""
+    new = container / "bound.new"
+    new.write_text(str(bound))
+    new.replace(container / _BOUND)
+
+
+def load_bound(container: Path, bound: int) -> int:
+    """The container's own bound, or `bound`."""
+    with suppress(FileNotFoundError, ValueError):
+        return int((container / _BOUND).read_bytes())
+    return bound
+
+
+def enforce_all(directory: Path, bound: int) -> float:
+    """Enforce the bound on every container's streams below `directory`; how full the fullest of them was, 1 being its bound."""
+    fullest = 0.0
     with suppress(FileNotFoundError):
         for container in directory.iterdir():
+            own = load_bound(container, bound)
             for stream in _STREAMS:
-                most = max(most, enforce_bound(container / stream, bound))
-    return most
+                fullest = max(fullest, enforce_bound(container / stream, own) / own)
+    return fullest
 
 
-def pause(most: int, bound: int) -> float:
+def pause(fullest: float) -> float:
     """Seconds until the next look: short while some file is near its bound."""
-    return _SHORT_PAUSE if most > bound // 2 else _LONG_PAUSE
+    return _SHORT_PAUSE if fullest > 0.5 else _LONG_PAUSE
 
 
 def main() -> None:
     """Guard for ever."""
     directory, bound = Path(sys.argv[1]), int(sys.argv[2])
     while True:
-        time.sleep(pause(enforce_all(directory, bound), bound))
+        time.sleep(pause(enforce_all(directory, bound)))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from roadstead.agent.ecs.logs.batch import LogEvent, batches
-from roadstead.agent.ecs.logs.bound import DEFAULT_BOUND, enforce_bound
+from roadstead.agent.ecs.logs.bound import DEFAULT_BOUND, enforce_bound, load_bound, save_bound
 from roadstead.agent.ecs.logs.inotify import IN_MODIFY, Inotify
 from roadstead.agent.ecs.logs.lines import LineSplitter
 from roadstead.agent.ecs.logs.spool import STREAMS, SpoolFile, SpoolPaths, load_checkpoint, save_checkpoint
@@ -77,7 +77,7 @@ class _Tail:
 
 
 class Shipper:
-    """Ships the output of all of an agent's containers below `directory`; `bound` is per stream, in bytes.
+    """Ships the output of all of an agent's containers below `directory`; `bound` is per stream, in bytes, where a container has none.
 
     Each line is sent at least once. It is sent twice when the agent is killed between a batch's taking and its checkpoint.
     """
@@ -100,10 +100,12 @@ class Shipper:
             return []
         return sorted(entry.name for entry in self._directory.iterdir() if entry.name not in self._tails)
 
-    def follow(self, container_id: str, put: Put) -> None:
-        """Ship a container's output from its checkpoint on, until `finish`. Raises OSError."""
+    def follow(self, container_id: str, put: Put, *, bound: int | None = None) -> None:
+        """Ship a container's output from its checkpoint on, until `finish`; `bound` is its own, in bytes. Raises OSError."""
         paths = self.paths(container_id)
         paths.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if bound is not None:
+            save_bound(paths.directory, bound)
         shipped = load_checkpoint(paths.checkpoint)
         streams: dict[str, _Stream] = {}
         with ExitStack() as undo:
@@ -231,8 +233,9 @@ class Shipper:
 
     def _enforce(self, tail: _Tail) -> None:
         with _disk_trouble(tail):
+            bound = load_bound(tail.paths.directory, self._bound)
             for name in STREAMS:
-                enforce_bound(tail.paths.directory / name, self._bound)
+                enforce_bound(tail.paths.directory / name, bound)
 
 
 @contextmanager

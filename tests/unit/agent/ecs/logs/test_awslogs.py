@@ -14,6 +14,7 @@ from roadstead.agent.client import CredentialSource
 from roadstead.agent.ecs.awslogs import AwsLogs
 from roadstead.agent.ecs.credentials import CredentialStore
 from roadstead.agent.ecs.launch import read_task, runtime_id
+from roadstead.agent.ecs.logs.bound import load_bound
 from roadstead.agent.ecs.logs.shipper import Shipper
 from roadstead.agent.ecs.output import OutputUnavailable
 from roadstead.agent.ecs.records import ContainerRecord, TaskRecord
@@ -39,6 +40,7 @@ def logging(**options: str) -> Task:
         ({"awslogs_multiline_pattern": "^x"}, "log option awslogs-multiline-pattern is not supported"),
         ({"awslogs_endpoint": "http://127.0.0.1:1"}, "log option awslogs-endpoint is not supported"),
         ({"mode": "blocking"}, "log option mode=blocking is not supported"),
+        ({"max_buffer_size": "much"}, "max-buffer-size: invalid size: 'much'"),
     ],
 )
 async def test_options_that_are_not_carried_out_are_refused(tmp_path: Path, options: dict[str, str], named: str):
@@ -55,6 +57,14 @@ async def test_an_agent_that_starts_anew_goes_over_a_container_whose_log_options
     output.resume(task, read_task(task)["main"], "main-1")
     await output.close("main-1")
     assert not (tmp_path / "main-1").exists()
+    await output.aclose()
+
+
+async def test_a_buffer_size_bounds_what_waits_for_being_taken(tmp_path: Path):
+    task = logging(max_buffer_size="25m", mode="non-blocking")
+    output = AwsLogs(cast("Any", None), CredentialStore(), Shipper(tmp_path))
+    output.resume(task, read_task(task)["main"], "main-1")
+    assert load_bound(tmp_path / "main-1", 64 << 20) == 25 << 20
     await output.aclose()
 
 

@@ -76,4 +76,4 @@ def test_bytes_that_are_no_text_are_replaced_and_still_fit() -> None:
 
 
 def test_the_guard_looks_often_only_near_the_bound() -> None:
-    assert pause(10, 100) > pause(60, 100)
+    assert pause(0.1) > pause(0.6)
