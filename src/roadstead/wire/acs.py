@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from roadstead.wire.envelope import EnvelopeCodec
+from roadstead.wire.members import written
 from roadstead.wire.task import ElasticNetworkInterface, IAMRoleCredentials, Task
 
 PROTOCOL_VERSION = 2
@@ -25,7 +26,7 @@ class HeartbeatMessage(_Message, frozen=True, kw_only=True):
     """The server is there."""
 
     message_id: str = ""
-    healthy: bool = True
+    healthy: bool = written(True)
 
 
 class PayloadMessage(_Message, frozen=True, kw_only=True):
@@ -34,9 +35,9 @@ class PayloadMessage(_Message, frozen=True, kw_only=True):
     cluster_arn: str = ""
     container_instance_arn: str = ""
     message_id: str = ""
-    seq_num: int = 0
-    generated_at: int = 0
-    timeline: int = 0
+    seq_num: int = written(0)
+    generated_at: int = written(0)
+    timeline: int = written(0)
     tasks: tuple[Task, ...] = ()
 
 
@@ -45,7 +46,7 @@ class TaskIdentifier(_Message, frozen=True, kw_only=True):
 
     task_arn: str
     task_cluster_arn: str = ""
-    desired_status: str = ""
+    desired_status: str = written("")
 
 
 class TaskManifestMessage(_Message, frozen=True, kw_only=True):
@@ -54,8 +55,8 @@ class TaskManifestMessage(_Message, frozen=True, kw_only=True):
     cluster_arn: str = ""
     container_instance_arn: str = ""
     message_id: str = ""
-    generated_at: int = 0
-    timeline: int = 0
+    generated_at: int = written(0)
+    timeline: int = written(0)
     tasks: tuple[TaskIdentifier, ...] = ()
 
 
@@ -70,7 +71,7 @@ class TaskStopVerificationAck(_Message, frozen=True, kw_only=True):
     """Those of the candidates that shall stop."""
 
     message_id: str = ""
-    generated_at: int = 0
+    generated_at: int = written(0)
     stop_tasks: tuple[TaskIdentifier, ...] = ()
 
 
@@ -80,7 +81,7 @@ class IAMRoleCredentialsMessage(_Message, frozen=True, kw_only=True):
     task_arn: str = ""
     task_cluster_arn: str = ""
     message_id: str = ""
-    role_type: str = TASK_APPLICATION
+    role_type: str = written(TASK_APPLICATION)
     role_credentials: IAMRoleCredentials | None = None
 
 
@@ -90,11 +91,11 @@ class AttachTaskNetworkInterfacesMessage(_Message, frozen=True, kw_only=True):
     cluster_arn: str = ""
     container_instance_arn: str = ""
     message_id: str = ""
-    generated_at: int = 0
+    generated_at: int = written(0)
     task_arn: str = ""
     task_cluster_arn: str = ""
     elastic_network_interfaces: tuple[ElasticNetworkInterface, ...] = ()
-    wait_timeout_ms: int = 0
+    wait_timeout_ms: int = written(0)
 
 
 class PerformUpdateMessage(_Message, frozen=True, kw_only=True):

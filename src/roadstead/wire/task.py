@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from roadstead.wire.members import written
+
 
 class _Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     pass
@@ -28,7 +30,7 @@ class IPv4AddressAssignment(_Wire, frozen=True, kw_only=True):
     """An address of an interface, without its prefix length."""
 
     private_address: str
-    primary: bool = False
+    primary: bool = written(False)
 
 
 class ElasticNetworkInterface(_Wire, frozen=True, kw_only=True):
@@ -37,14 +39,14 @@ class ElasticNetworkInterface(_Wire, frozen=True, kw_only=True):
     ec2_id: str
     mac_address: str
     attachment_arn: str = ""
-    index: int = 0
+    index: int = written(0)
     name: str = ""
     ipv4_addresses: tuple[IPv4AddressAssignment, ...] = ()
     subnet_gateway_ipv4_address: str = ""
     private_dns_name: str = ""
     domain_name: tuple[str, ...] = ()
     domain_name_servers: tuple[str, ...] = ()
-    interface_association_protocol: str = "default"
+    interface_association_protocol: str = written("default")
 
 
 class PortMapping(_Wire, frozen=True, kw_only=True):
@@ -52,7 +54,7 @@ class PortMapping(_Wire, frozen=True, kw_only=True):
 
     container_port: int | None = None
     host_port: int | None = None
-    protocol: str = "tcp"
+    protocol: str = written("tcp")
     container_port_range: str | None = None
 
 
@@ -61,14 +63,14 @@ class MountPoint(_Wire, frozen=True, kw_only=True):
 
     source_volume: str = ""
     container_path: str = ""
-    read_only: bool = False
+    read_only: bool = written(False)
 
 
 class VolumeFrom(_Wire, frozen=True, kw_only=True):
     """Mounts of another container of the task, taken over."""
 
     source_container: str = ""
-    read_only: bool = False
+    read_only: bool = written(False)
 
 
 class ContainerDependency(_Wire, frozen=True, kw_only=True):
@@ -81,15 +83,15 @@ class ContainerDependency(_Wire, frozen=True, kw_only=True):
 class RestartPolicy(_Wire, frozen=True, kw_only=True):
     """When a container that exits is started again; `restart_attempt_period` in seconds, 60 to 1800."""
 
-    enabled: bool = False
+    enabled: bool = written(False)
     ignored_exit_codes: tuple[int, ...] = ()
-    restart_attempt_period: int = 300
+    restart_attempt_period: int = written(300)
 
 
 class DockerConfig(_Wire, frozen=True, kw_only=True):
     """Docker Engine API JSON: `config` is a ContainerConfig, `host_config` a HostConfig."""
 
-    version: str = "1.21"
+    version: str = written("1.21")
     config: str = ""
     host_config: str = ""
 
@@ -100,7 +102,7 @@ class ECRAuthData(_Wire, frozen=True, kw_only=True):
     registry_id: str = ""
     region: str = ""
     endpoint_override: str = ""
-    use_execution_role: bool = False
+    use_execution_role: bool = written(False)
 
 
 class ASMAuthData(_Wire, frozen=True, kw_only=True):
@@ -148,7 +150,7 @@ class LinuxParameters(_Wire, frozen=True, kw_only=True):
     """Linux settings of a container; `shared_memory_size` in MiB."""
 
     capabilities: KernelCapabilities | None = None
-    init_process_enabled: bool = False
+    init_process_enabled: bool = written(False)
     shared_memory_size: int | None = None
 
 
@@ -160,9 +162,9 @@ class Container(_Wire, frozen=True, kw_only=True):
     container_arn: str = ""
     command: tuple[str, ...] = ()
     entry_point: tuple[str, ...] | None = None
-    cpu: int = 0
-    memory: int = 0
-    essential: bool = False
+    cpu: int = written(0)
+    memory: int = written(0)
+    essential: bool = written(False)
     environment: dict[str, str] = {}
     environment_files: tuple[EnvironmentFile, ...] = ()
     links: tuple[str, ...] = ()
@@ -170,7 +172,7 @@ class Container(_Wire, frozen=True, kw_only=True):
     mount_points: tuple[MountPoint, ...] = ()
     volumes_from: tuple[VolumeFrom, ...] = ()
     linux_parameters: LinuxParameters | None = None
-    privileged: bool = False
+    privileged: bool = written(False)
     overrides: str = ""
     docker_config: DockerConfig | None = None
     health_check_type: str = ""
@@ -192,9 +194,9 @@ class HostVolumeProperties(_Wire, frozen=True, kw_only=True):
 class DockerVolumeConfiguration(_Wire, frozen=True, kw_only=True):
     """A named volume; `scope` is task or shared."""
 
-    scope: str = "task"
-    driver: str = "local"
-    autoprovision: bool = False
+    scope: str = written("task")
+    driver: str = written("local")
+    autoprovision: bool = written(False)
     driver_opts: dict[str, str] = {}
     labels: dict[str, str] = {}
 
@@ -203,7 +205,7 @@ class Volume(_Wire, frozen=True, kw_only=True):
     """A volume of a task; `type` is `host`, `docker`, `efs`, `ebs` or `fsxWindowsFileServer`."""
 
     name: str = ""
-    type: str = "host"
+    type: str = written("host")
     host: HostVolumeProperties | None = None
     docker_volume_configuration: DockerVolumeConfiguration | None = None
 
@@ -215,7 +217,7 @@ class Task(_Wire, frozen=True, kw_only=True):
     task_cluster_arn: str = ""
     family: str = ""
     version: str = ""
-    desired_status: str = "RUNNING"
+    desired_status: str = written("RUNNING")
     overrides: str = ""
     zone: str = ""
     task_definition_account_id: str = ""
@@ -224,12 +226,12 @@ class Task(_Wire, frozen=True, kw_only=True):
     role_credentials: IAMRoleCredentials | None = None
     execution_role_credentials: IAMRoleCredentials | None = None
     elastic_network_interfaces: tuple[ElasticNetworkInterface, ...] = ()
-    cpu: float = 0.0
-    memory: int = 0
+    cpu: float = written(0.0)
+    memory: int = written(0)
     pid_mode: str = ""
     ipc_mode: str = ""
     launch_type: str = ""
     network_mode: str = ""
     service_name: str = ""
     group: str = ""
-    enable_fault_injection: bool = False
+    enable_fault_injection: bool = written(False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from roadstead.wire.envelope import EnvelopeCodec
+from roadstead.wire.members import written
 
 TASKS_IN_MESSAGE = 10
 PUBLISH_INTERVAL = 20.0
@@ -22,19 +23,19 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
 class StatsSet(_Message, frozen=True, kw_only=True):
     """Samples of one round, summed up; CPU in percent, memory in MiB."""
 
-    min: float = 0.0
-    max: float = 0.0
-    sample_count: int = 0
-    sum: float = 0.0
+    min: float = written(0.0)
+    max: float = written(0.0)
+    sample_count: int = written(0)
+    sum: float = written(0.0)
 
 
-class ByteStatsSet(_Message, frozen=True, kw_only=True, omit_defaults=False):
+class ByteStatsSet(_Message, frozen=True, kw_only=True):
     """Samples of a byte or packet counter."""
 
-    min: int = 0
-    max: int = 0
-    sample_count: int = 0
-    sum: int = 0
+    min: int = written(0)
+    max: int = written(0)
+    sample_count: int = written(0)
+    sum: int = written(0)
 
 
 class NetworkStatsSet(_Message, frozen=True, kw_only=True):
@@ -49,7 +50,7 @@ class NetworkStatsSet(_Message, frozen=True, kw_only=True):
 class RestartStatsSet(_Message, frozen=True, kw_only=True):
     """How often the restart policy started the container again."""
 
-    restart_count: int = 0
+    restart_count: int = written(0)
 
 
 class ContainerMetric(_Message, frozen=True, kw_only=True):
@@ -95,7 +96,7 @@ class ContainerHealth(_Message, frozen=True, kw_only=True):
     """`health_status` is HEALTHY, UNHEALTHY or UNKNOWN."""
 
     container_name: str = ""
-    health_status: str = "UNKNOWN"
+    health_status: str = written("UNKNOWN")
     status_since: float | str | None = None
     status_message: str = ""
 
@@ -174,7 +175,7 @@ class AckPublishInstanceStatus(_Message, frozen=True, kw_only=True):
 class HeartbeatMessage(_Message, frozen=True, kw_only=True):
     """The server is there."""
 
-    healthy: bool = True
+    healthy: bool = written(True)
 
 
 class StopTelemetrySessionMessage(_Message, frozen=True, kw_only=True):
