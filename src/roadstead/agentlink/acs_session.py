@@ -71,7 +71,6 @@ class AcsSession:
         self._wants_credentials = wants_credentials
         self._unacknowledged: dict[str, Sequence[ecs.Outgoing]] = {}
         self._renewals: dict[str, _Unrenewed] = {}
-        self._sequence = 0
         self._heard = clock.monotonic()
 
     async def run(self) -> None:
@@ -151,14 +150,13 @@ class AcsSession:
         while page := list(islice(remaining, TASKS_IN_PAYLOAD)):
             message_id = str(uuid4())
             self._unacknowledged[message_id] = page
-            self._sequence += 1
             greatest = max(greatest, *(each.seq for each in page))
             await self._send(
                 acs.PayloadMessage(
                     cluster_arn=self._instance.cluster_arn,
                     container_instance_arn=self._instance.arn,
                     message_id=message_id,
-                    seq_num=self._sequence,
+                    seq_num=greatest,
                     generated_at=self._now_ms(),
                     timeline=greatest,
                     tasks=tuple(each.task for each in page),

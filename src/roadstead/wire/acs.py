@@ -2,7 +2,8 @@
 
 The agent opens `{endpoint}/ws?clusterArn&containerInstanceArn&agentHash&agentVersion&seqNum&protocolVersion=2&sendCredentials`, signed for
 service `ecs`. Frames are envelopes (`wire.envelope`). `generated_at` is milliseconds since the epoch. `timeline` grows with every
-payload and manifest; a manifest whose timeline is not above the greatest one seen is discarded by the agent.
+payload and manifest; a manifest whose timeline is not above the greatest one seen is discarded by the agent. Amazon's agent compares it
+with the `seq_num` of payloads, so that is the payload's timeline too.
 """
 
 from __future__ import annotations

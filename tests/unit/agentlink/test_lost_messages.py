@@ -81,6 +81,7 @@ async def test_payloads_are_sent_again_until_acknowledged(server, agent, admin):
                 payloads.append(message)
         assert [each.tasks[0].desired_status for each in payloads] == ["STOPPED", "STOPPED"]
         assert payloads[0].message_id != payloads[1].message_id
+        assert [each.seq_num for each in payloads] == [each.timeline for each in payloads]
         ack = acs.AckRequest(message_id=payloads[0].message_id)
         await connection.send(acs.TO_SERVER.encode(ack))
         assert await silent(connection, 1.5)
