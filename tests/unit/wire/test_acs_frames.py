@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from roadstead.wire import acs
 from roadstead.wire.task import ElasticNetworkInterface, IAMRoleCredentials, IPv4AddressAssignment, Task
 
-CLUSTER = {"cluster_arn": "c", "container_instance_arn": "i", "message_id": "m"}
+CLUSTER: dict[str, Any] = {"cluster_arn": "c", "container_instance_arn": "i", "message_id": "m"}
 RUNNING = acs.TaskIdentifier(task_arn="t", task_cluster_arn="c", desired_status="RUNNING")
 
 TO_AGENT = [
