@@ -19,7 +19,7 @@ _OPTIONS = frozenset(
         "mode",
     }
 )
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?", re.IGNORECASE | re.ASCII)
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?) ?([kmgtp]?)i?b?", re.IGNORECASE | re.ASCII)
 _UNITS = " kmgtp"
 
 
