@@ -50,7 +50,7 @@ async def filter_log_events(ctx: Context, request: FilterLogEventsRequestTypeDef
     if "startTime" in request:
         conditions.append(log_events.c.timestamp_ms >= request["startTime"])
     if "endTime" in request:
-        conditions.append(log_events.c.timestamp_ms < request["endTime"])
+        conditions.append(log_events.c.timestamp_ms <= request["endTime"])
     filters: dict[str, object] = {
         "group": name,
         "names": list(names or []),
