@@ -191,6 +191,15 @@ def test_events_too_old_and_too_new_are_named(admin: Account, stream: dict[str, 
     assert messages(admin.logs.get_log_events(**stream)) == ["now"]
 
 
+def test_an_entity_is_rejected_and_its_events_are_not(admin: Account, stream: dict[str, str]):
+    entity = {"keyAttributes": {"Type": "Service", "Name": "web", "Environment": "test"}}
+    events = [{"timestamp": now_ms(), "message": "kept"}]
+    answer = admin.logs.put_log_events(**stream, logEvents=events, entity=entity)
+    assert answer["rejectedEntityInfo"] == {"errorType": "UnsupportedLogGroupType"}
+    assert messages(admin.logs.get_log_events(**stream)) == ["kept"]
+    assert "rejectedEntityInfo" not in admin.logs.put_log_events(**stream, logEvents=events)
+
+
 def test_batches_that_are_refused_whole(admin: Account, stream: dict[str, str]):
     now = now_ms()
 

@@ -29,6 +29,7 @@ _TOKEN = re.compile(r"([fb])/(-?\d{1,19})/(\d{1,19})")
 async def put_log_events(ctx: Context, request: PutLogEventsRequestTypeDef) -> dict[str, object]:
     """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html; sequence tokens are ignored, as on AWS.
 
+    Nothing is kept of entities: the answer says that they are rejected, while the events are not.
     NUL, which PostgreSQL can't keep in text, becomes U+FFFD.
     """
     group = await require_group(ctx, request["logGroupName"])
@@ -78,7 +79,11 @@ async def put_log_events(ctx: Context, request: PutLogEventsRequestTypeDef) -> d
         "tooNewLogEventStartIndex": verdict.too_new_start,
     }
     told = {name: index for name, index in rejected.items() if index is not None}
-    return {"nextSequenceToken": str(stream.id), **({"rejectedLogEventsInfo": told} if told else {})}
+    return {
+        "nextSequenceToken": str(stream.id),
+        **({"rejectedLogEventsInfo": told} if told else {}),
+        **({"rejectedEntityInfo": {"errorType": "UnsupportedLogGroupType"}} if "entity" in request else {}),
+    }
 
 
 @operation("logs:GetLogEvents", resources=resources, reads=True)
