@@ -65,6 +65,27 @@ def test_groups(admin: Account):
     assert names(logGroupNamePrefix="/a/") == ["/a/2"]
 
 
+def test_groups_by_their_identifiers(admin: Account):
+    for name in ("/a", "/b", "/c"):
+        admin.logs.create_log_group(logGroupName=name, logGroupClass="STANDARD", deletionProtectionEnabled=False)
+    place = f"arn:aws:logs:us-east-1:{admin.id}:log-group:"
+
+    def names(*identifiers: str, **options: Any) -> list[str]:
+        found = admin.logs.describe_log_groups(logGroupIdentifiers=list(identifiers), **options)["logGroups"]
+        return [group["logGroupName"] for group in found]
+
+    assert names("/c", "/a", "/none") == ["/a", "/c"]
+    assert names(f"{place}/b", "/c", includeLinkedAccounts=False) == ["/b", "/c"]
+    describe, elsewhere = admin.logs.describe_log_groups, place.replace("us-east-1", "eu-west-1")
+    for options in ({"logGroupNamePrefix": "/"}, {"logGroupNamePattern": "a"}, {"logGroupClass": "STANDARD"}):
+        assert len(describe(**options)["logGroups"]) > 0
+        assert failure(describe, logGroupIdentifiers=["/a"], **options)[0] == "InvalidParameterException"
+    assert failure(describe, logGroupIdentifiers=[f"{elsewhere}/a"])[0] == "InvalidParameterException"
+    token = describe(logGroupIdentifiers=["/a", "/b"], limit=1)["nextToken"]
+    assert names("/a", "/b", nextToken=token) == ["/b"]
+    assert failure(describe, logGroupIdentifiers=["/a", "/c"], nextToken=token)[0] == "InvalidParameterException"
+
+
 def test_groups_come_in_pages_and_a_token_fits_its_request_only(admin: Account):
     for number in range(5):
         admin.logs.create_log_group(logGroupName=f"/g{number}")

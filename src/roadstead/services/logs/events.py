@@ -13,6 +13,7 @@ from roadstead.services.logs.errors import InvalidParameterException
 from roadstead.services.logs.names import milliseconds, named_group, require_group, require_stream, resources
 from roadstead.services.logs.tables import log_events, log_streams
 from roadstead.services.operation import Context, operation
+from roadstead.services.unbuilt import refuse_unbuilt
 
 if TYPE_CHECKING:
     from types_boto3_logs.type_defs import GetLogEventsRequestTypeDef, PutLogEventsRequestTypeDef
@@ -92,6 +93,7 @@ async def get_log_events(ctx: Context, request: GetLogEventsRequestTypeDef) -> d
 
     A token names the event that the page ended at (`f/` forward, `b/` backward); at the end of the stream the same token comes back.
     """
+    refuse_unbuilt("logs:GetLogEvents", request, unmask=False)
     group = await require_group(ctx, named_group(ctx, request))
     stream = await require_stream(ctx, group, request["logStreamName"])
     stmt = select(*PLACE, log_events.c.size).where(log_events.c.stream_id == stream.id)
