@@ -65,6 +65,27 @@ def test_groups(admin: Account):
     assert names(logGroupNamePrefix="/a/") == ["/a/2"]
 
 
+def test_groups_by_their_identifiers(admin: Account):
+    for name in ("/a", "/b", "/c"):
+        admin.logs.create_log_group(logGroupName=name, logGroupClass="STANDARD", deletionProtectionEnabled=False)
+    place = f"arn:aws:logs:us-east-1:{admin.id}:log-group:"
+
+    def names(*identifiers: str, **options: Any) -> list[str]:
+        found = admin.logs.describe_log_groups(logGroupIdentifiers=list(identifiers), **options)["logGroups"]
+        return [group["logGroupName"] for group in found]
+
+    assert names("/c", "/a", "/none") == ["/a", "/c"]
+    assert names(f"{place}/b", "/c", includeLinkedAccounts=False) == ["/b", "/c"]
+    describe, elsewhere = admin.logs.describe_log_groups, place.replace("us-east-1", "eu-west-1")
+    for options in ({"logGroupNamePrefix": "/"}, {"logGroupNamePattern": "a"}, {"logGroupClass": "STANDARD"}):
+        assert len(describe(**options)["logGroups"]) > 0
+        assert failure(describe, logGroupIdentifiers=["/a"], **options)[0] == "InvalidParameterException"
+    assert failure(describe, logGroupIdentifiers=[f"{elsewhere}/a"])[0] == "InvalidParameterException"
+    token = describe(logGroupIdentifiers=["/a", "/b"], limit=1)["nextToken"]
+    assert names("/a", "/b", nextToken=token) == ["/b"]
+    assert failure(describe, logGroupIdentifiers=["/a", "/c"], nextToken=token)[0] == "InvalidParameterException"
+
+
 def test_groups_come_in_pages_and_a_token_fits_its_request_only(admin: Account):
     for number in range(5):
         admin.logs.create_log_group(logGroupName=f"/g{number}")
@@ -165,11 +186,12 @@ def test_an_empty_stream_can_be_followed_too(admin: Account, stream: dict[str, s
 
 
 def test_events_of_a_time(admin: Account, stream: dict[str, str]):
+    """As AWS has it, an event at `endTime` itself is outside for GetLogEvents and inside for FilterLogEvents."""
     start = now_ms() - 60_000
     put(admin, stream, ["a", "b", "c", "d"], start=start)
     window = {"startTime": start + 1, "endTime": start + 3}
     assert messages(admin.logs.get_log_events(**stream, **window)) == ["b", "c"]
-    assert messages(admin.logs.filter_log_events(logGroupName="/app", **window)) == ["b", "c"]
+    assert messages(admin.logs.filter_log_events(logGroupName="/app", **window)) == ["b", "c", "d"]
 
 
 @pytest.mark.parametrize("token", ["x", "f/1", "f/1/2/3", "f/99999999999999999999/1"])
@@ -188,6 +210,15 @@ def test_events_too_old_and_too_new_are_named(admin: Account, stream: dict[str, 
     )
     assert new["rejectedLogEventsInfo"] == {"tooNewLogEventStartIndex": 1}
     assert messages(admin.logs.get_log_events(**stream)) == ["now"]
+
+
+def test_an_entity_is_rejected_and_its_events_are_not(admin: Account, stream: dict[str, str]):
+    entity = {"keyAttributes": {"Type": "Service", "Name": "web", "Environment": "test"}}
+    events = [{"timestamp": now_ms(), "message": "kept"}]
+    answer = admin.logs.put_log_events(**stream, logEvents=events, entity=entity)
+    assert answer["rejectedEntityInfo"] == {"errorType": "UnsupportedLogGroupType"}
+    assert messages(admin.logs.get_log_events(**stream)) == ["kept"]
+    assert "rejectedEntityInfo" not in admin.logs.put_log_events(**stream, logEvents=events)
 
 
 def test_batches_that_are_refused_whole(admin: Account, stream: dict[str, str]):

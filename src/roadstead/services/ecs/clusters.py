@@ -33,6 +33,7 @@ from roadstead.services.ecs.records import ClusterRecord
 from roadstead.services.ecs.tables import clusters, container_instances, tasks
 from roadstead.services.ecs.views import PENDING_STATUSES, ClusterCounts, cluster_statistics, cluster_view
 from roadstead.services.operation import Context, operation
+from roadstead.services.unbuilt import not_built
 from roadstead.store import Lookup, Transaction
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ async def _described(ctx: Context, request: DescribeClustersRequestTypeDef) -> S
 @operation("ecs:CreateCluster", resources=_created, keys=_creation_keys)
 async def create_cluster(ctx: Context, request: CreateClusterRequestTypeDef) -> Shape:
     """Make a cluster, or return the active one of this name as it is."""
+    if (request.get("configuration") or {}).get("managedStorageConfiguration"):
+        raise not_built("ecs:CreateCluster", "configuration.managedStorageConfiguration")
     name = request.get("clusterName") or "default"
     if not NAME.fullmatch(name):
         raise InvalidParameterException("Cluster name contains invalid characters.")

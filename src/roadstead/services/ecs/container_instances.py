@@ -36,6 +36,7 @@ from roadstead.services.ecs.tables import container_instances as table
 from roadstead.services.ecs.tables import tasks
 from roadstead.services.ecs.views import instance_view
 from roadstead.services.operation import Context, operation
+from roadstead.services.unbuilt import not_built, refuse_unbuilt
 from roadstead.store.idempotency import ClientToken, remember_response, stored_response
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ async def register_container_instance(ctx: Context, request: RegisterContainerIn
 
     Every attribute is echoed, with the zone; an instance of the Fargate pool is told its runtime by `roadstead.fargate-runtime`.
     """
+    refuse_unbuilt("ecs:RegisterContainerInstance", request, platformDevices=[])
     cluster = await _cluster_to_join(ctx, request.get("cluster"))
     given = cast("Shape", request)
     anyone = ctx.arn("ecs", f"container-instance/{cluster.name}/*")
@@ -113,6 +115,9 @@ async def deregister_container_instance(ctx: Context, request: DeregisterContain
 @operation("ecs:DescribeContainerInstances", resources=_instances, reads=True)
 async def describe_container_instances(ctx: Context, request: DescribeContainerInstancesRequestTypeDef) -> Shape:
     """Instances by id or ARN; unknown ones are failures."""
+    include = request.get("include") or ()
+    if "CONTAINER_INSTANCE_HEALTH" in include:
+        raise not_built("ecs:DescribeContainerInstances", "include CONTAINER_INSTANCE_HEALTH")
     cluster = await clusters.active_cluster(ctx, request.get("cluster"))
     references = request["containerInstances"]
     if not references:
@@ -127,7 +132,7 @@ async def describe_container_instances(ctx: Context, request: DescribeContainerI
             arn = ctx.arn("ecs", f"container-instance/{cluster.name}/{reference.rsplit('/', 1)[-1]}")
             failures.append({"arn": str(arn), "reason": "MISSING"})
         else:
-            found.append(await _view(ctx, row, with_tags="TAGS" in (request.get("include") or ())))
+            found.append(await _view(ctx, row, with_tags="TAGS" in include))
     return {"containerInstances": found, "failures": failures}
 
 

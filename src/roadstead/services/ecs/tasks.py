@@ -35,6 +35,7 @@ from roadstead.services.ecs.tables import tasks as table
 from roadstead.services.ecs.task_definitions import definition_at, find_definition
 from roadstead.services.ecs.views import task_view
 from roadstead.services.operation import Context, operation
+from roadstead.services.unbuilt import refuse_unbuilt
 from roadstead.store.idempotency import ClientToken, remember_response, stored_response
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ async def describe_tasks(ctx: Context, request: DescribeTasksRequestTypeDef) -> 
 @operation("ecs:ListTasks", resources=_listed, reads=True)
 async def list_tasks(ctx: Context, request: ListTasksRequestTypeDef) -> Shape:
     """ARNs by id; tasks that shall run, unless `desiredStatus` says STOPPED."""
+    refuse_unbuilt("ecs:ListTasks", request, daemonName="")
     cluster = await clusters.active_cluster(ctx, request.get("cluster"))
     if request.get("serviceName"):
         raise ServiceNotFoundException("Service not found.")

@@ -13,6 +13,7 @@ from roadstead.services.logs.errors import InvalidParameterException
 from roadstead.services.logs.names import milliseconds, named_group, require_group, require_stream, resources
 from roadstead.services.logs.tables import log_events, log_streams
 from roadstead.services.operation import Context, operation
+from roadstead.services.unbuilt import refuse_unbuilt
 
 if TYPE_CHECKING:
     from types_boto3_logs.type_defs import GetLogEventsRequestTypeDef, PutLogEventsRequestTypeDef
@@ -29,6 +30,7 @@ _TOKEN = re.compile(r"([fb])/(-?\d{1,19})/(\d{1,19})")
 async def put_log_events(ctx: Context, request: PutLogEventsRequestTypeDef) -> dict[str, object]:
     """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html; sequence tokens are ignored, as on AWS.
 
+    Nothing is kept of entities: the answer says that they are rejected, while the events are not.
     NUL, which PostgreSQL can't keep in text, becomes U+FFFD.
     """
     group = await require_group(ctx, request["logGroupName"])
@@ -78,7 +80,11 @@ async def put_log_events(ctx: Context, request: PutLogEventsRequestTypeDef) -> d
         "tooNewLogEventStartIndex": verdict.too_new_start,
     }
     told = {name: index for name, index in rejected.items() if index is not None}
-    return {"nextSequenceToken": str(stream.id), **({"rejectedLogEventsInfo": told} if told else {})}
+    return {
+        "nextSequenceToken": str(stream.id),
+        **({"rejectedLogEventsInfo": told} if told else {}),
+        **({"rejectedEntityInfo": {"errorType": "UnsupportedLogGroupType"}} if "entity" in request else {}),
+    }
 
 
 @operation("logs:GetLogEvents", resources=resources, reads=True)
@@ -87,6 +93,7 @@ async def get_log_events(ctx: Context, request: GetLogEventsRequestTypeDef) -> d
 
     A token names the event that the page ended at (`f/` forward, `b/` backward); at the end of the stream the same token comes back.
     """
+    refuse_unbuilt("logs:GetLogEvents", request, unmask=False)
     group = await require_group(ctx, named_group(ctx, request))
     stream = await require_stream(ctx, group, request["logStreamName"])
     stmt = select(*PLACE, log_events.c.size).where(log_events.c.stream_id == stream.id)

@@ -16,6 +16,7 @@ from roadstead.services.logs.listing import page_of
 from roadstead.services.logs.names import named_group, require_group, resources
 from roadstead.services.logs.tables import log_events, log_streams
 from roadstead.services.operation import Context, operation
+from roadstead.services.unbuilt import refuse_unbuilt
 from roadstead.store.pagination import Scope, encode_token
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _SCANNED_BYTES = 64 << 20
 @operation("logs:FilterLogEvents", resources=resources, reads=True)
 async def filter_log_events(ctx: Context, request: FilterLogEventsRequestTypeDef) -> dict[str, object]:
     """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html."""
+    refuse_unbuilt("logs:FilterLogEvents", request, startFromHead=True, unmask=False)
     name = named_group(ctx, request)
     group = await require_group(ctx, name)
     try:
@@ -50,7 +52,7 @@ async def filter_log_events(ctx: Context, request: FilterLogEventsRequestTypeDef
     if "startTime" in request:
         conditions.append(log_events.c.timestamp_ms >= request["startTime"])
     if "endTime" in request:
-        conditions.append(log_events.c.timestamp_ms < request["endTime"])
+        conditions.append(log_events.c.timestamp_ms <= request["endTime"])
     filters: dict[str, object] = {
         "group": name,
         "names": list(names or []),

@@ -43,10 +43,11 @@ def named_group(ctx: Context, request: Mapping[str, Any]) -> str:
     name, identifier = request.get("logGroupName"), request.get("logGroupIdentifier")
     if (name is None) == (identifier is None):
         raise InvalidParameterException("Exactly one of logGroupName or logGroupIdentifier must be specified.")
-    return name if name is not None else _group_of_identifier(ctx, str(identifier))
+    return name if name is not None else group_of_identifier(ctx, str(identifier))
 
 
-def _group_of_identifier(ctx: Context, identifier: str) -> str:
+def group_of_identifier(ctx: Context, identifier: str) -> str:
+    """The group's name from a name or an ARN; raises ResourceNotFoundException for the ARN of what is not here."""
     if not identifier.startswith("arn:"):
         return identifier
     try:
