@@ -78,7 +78,6 @@ REFUSED: dict[str, dict[str, Any]] = {
     "ecs:CreateCluster": {"configuration": {"managedStorageConfiguration": {"kmsKeyId": "k"}}},
     "ecs:DescribeContainerInstances": {"include": ["TAGS", "CONTAINER_INSTANCE_HEALTH"]},
     "ecs:ListTasks": {"daemonName": "d"},
-    "ecs:RegisterContainerInstance": {"platformDevices": [{"id": "0", "type": "GPU"}]},
 }
 """With a value that is refused; others may do, as a default that is given explicitly does."""
 IGNORED = {
@@ -87,6 +86,7 @@ IGNORED = {
     "ecs:CreateCluster": {"serviceConnectDefaults": "kept; only services read it, which are not built"},
     "ecs:DiscoverPollEndpoint": dict.fromkeys(("cluster", "containerInstance", "zoneId"), "one server is for all"),
     "ecs:RegisterContainerInstance": {
+        "platformDevices": "GPUs, which RunTask refuses by name; the instance is good for other tasks",
         "instanceIdentityDocumentSignature": "the request's own signature says whose the instance is",
         "softwareManifest": "agents send it unasked, and no operation shows it",
     },

@@ -36,7 +36,7 @@ from roadstead.services.ecs.tables import container_instances as table
 from roadstead.services.ecs.tables import tasks
 from roadstead.services.ecs.views import instance_view
 from roadstead.services.operation import Context, operation
-from roadstead.services.unbuilt import not_built, refuse_unbuilt
+from roadstead.services.unbuilt import not_built
 from roadstead.store.idempotency import ClientToken, remember_response, stored_response
 
 if TYPE_CHECKING:
@@ -64,7 +64,6 @@ async def register_container_instance(ctx: Context, request: RegisterContainerIn
 
     Every attribute is echoed, with the zone; an instance of the Fargate pool is told its runtime by `roadstead.fargate-runtime`.
     """
-    refuse_unbuilt("ecs:RegisterContainerInstance", request, platformDevices=[])
     cluster = await _cluster_to_join(ctx, request.get("cluster"))
     given = cast("Shape", request)
     anyone = ctx.arn("ecs", f"container-instance/{cluster.name}/*")
