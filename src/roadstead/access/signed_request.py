@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -162,8 +163,10 @@ def _claim(
     expires: timedelta | None,
     request: SignableRequest,
 ) -> SignatureClaim:
-    # A long one is not remembered: it is no key of ours, and strangers could fill the memory with them.
-    key, scope = (_credential if len(credential) <= _LONGEST_CREDENTIAL else _credential.__wrapped__)(credential)
+    # A long one is no key of ours, and strangers could fill the memory with what is remembered of each.
+    if len(credential) > _LONGEST_CREDENTIAL:
+        raise _incomplete(f"Credential must have at most {_LONGEST_CREDENTIAL} characters.")
+    key, scope = _credential(credential)
     try:
         signed_at = _moment(amz_date)
     except ValueError as error:
@@ -174,16 +177,16 @@ def _claim(
             f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{scope.date}' != '{amz_date[:8]}'",
         )
     names = tuple(signed_headers.split(";"))
-    unsigned = [] if "host" in names else ["host"]
-    if expires is None:
-        unsigned += [n for n in request.headers if n not in names and n.startswith("x-amz-") and n != _TOKEN_HEADER]
+    if any(before >= after for before, after in pairwise(names)):
+        raise _incomplete("SignedHeaders must be sorted, and each named once")
+    signed = frozenset(names)
+    unsigned = [] if "host" in signed else ["host"]
+    unsigned += [n for n in request.headers if n.startswith("x-amz-") and n not in signed and n != _TOKEN_HEADER]
     if unsigned:
         raise AuthenticationError(
             AuthenticationFailure.SIGNATURE_MISMATCH,
             f"'{min(unsigned)}' must be a 'SignedHeader' in the AWS Authorization.",
         )
-    if list(names) != sorted(names):
-        raise _incomplete("SignedHeaders must be sorted")
     return SignatureClaim(
         access_key_id=key,
         scope=scope,

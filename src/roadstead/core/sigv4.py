@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
-from urllib.parse import quote, unquote, unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
 
@@ -68,18 +68,27 @@ def plain_path(path: str) -> str:
 
 
 def canonical_query(query: str, *, without: str | None = None) -> str:
-    """The query's pairs, decoded, encoded by RFC 3986 and sorted; the parameter named `without` is left out."""
+    """The query's pairs, decoded, encoded by RFC 3986 and sorted; the parameter named `without` is left out.
+
+    A plus is a space, as for whoever reads the parameters, and bytes stay what they are: two queries that are read differently
+    have different signatures.
+    """
     if not query:
         return ""
+    left_out = without.encode() if without is not None else None
     pairs: list[tuple[str, str]] = []
     for part in query.split("&"):
         if not part:
             continue
         name, _, value = part.partition("=")
-        name = unquote(name)
-        if name != without:
-            pairs.append((quote(name, safe="-_.~"), quote(unquote(value), safe="-_.~")))
+        key = _decoded(name)
+        if key != left_out:
+            pairs.append((quote(key, safe="-_.~"), quote(_decoded(value), safe="-_.~")))
     return "&".join(f"{name}={value}" for name, value in sorted(pairs))
+
+
+def _decoded(text: str) -> bytes:
+    return unquote_to_bytes(text.replace("+", " ").encode("latin-1"))
 
 
 def canonical_request(request: SignableRequest, signed_headers: Iterable[str], *, without: str | None = None) -> str:

@@ -126,8 +126,9 @@ def call(operation: str, body: bytes) -> Call:
         b"\xa1\x69Namespace\x01",
         b"\xbf\x69Namespace",
         b"\xa1\x69Namespace\x62\xc3\x28",
+        b"\xa0\xa0",
     ],
-    ids=["break", "cut off", "a list", "a number", "deep", "another type", "no end", "not UTF-8"],
+    ids=["break", "cut off", "a list", "a number", "deep", "another type", "no end", "not UTF-8", "followed"],
 )
 def test_malformed(sqlite_server: ServerThread, played: Played, body: bytes):
     answer = call("PutMetricData", body).send(sqlite_server, sqlite_server.new_account())

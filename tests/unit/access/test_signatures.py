@@ -146,6 +146,15 @@ async def test_our_own_signer(world: World) -> None:
     assert caller.region == "eu-west-1"
 
 
+def our_own(world: World, query: str) -> SignableRequest:
+    """A request that our own signer signed."""
+    headers = {"host": "127.0.0.1:4566"}
+    request = SignableRequest("GET", "/", query, headers, EMPTY_SHA256)
+    keys = {"access_key_id": str(world.keys.access_key), "secret": str(world.keys.secret_key)}
+    added = sign(request, **keys, region="us-east-1", service="iam", now=world.clock.now())
+    return changed(request, headers={**headers, **added})
+
+
 async def test_every_part_is_covered(world: World) -> None:
     good = signed(world.keys)
     for bad in (
@@ -181,6 +190,45 @@ async def test_missing_and_incomplete(world: World) -> None:
         assert await world.failure(changed(good, headers=headers)) is F.INCOMPLETE
     undated = {k: v for k, v in good.headers.items() if k != "x-amz-date"}
     assert await world.failure(changed(good, headers=undated)) is F.INCOMPLETE
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ";".join(["host"] + ["x-note"] * 1000 + ["x-amz-date"]),
+        "x-amz-date;host",
+        "host;;x-amz-date",
+        "host;host;x-amz-date",
+    ],
+    ids=["a thousand times", "unsorted", "empty", "twice"],
+)
+async def test_signed_headers_are_sorted_and_each_is_named_once(world: World, names: str) -> None:
+    """A name that came a thousand times would be a thousand copies of its value in what is hashed."""
+    good = signed(world.keys)
+    header = good.headers["authorization"]
+    before, _, rest = header.partition("SignedHeaders=")
+    headers = {**good.headers, "authorization": f"{before}SignedHeaders={names},{rest.partition(',')[2]}"}
+    assert await world.failure(changed(good, headers=headers)) is F.INCOMPLETE
+
+
+async def test_an_unsigned_header_of_aws_is_refused_beside_a_presigned_url_too(world: World) -> None:
+    good = signed(world.keys, presigned=60)
+    await world.authenticate(changed(good, headers={**good.headers, "accept": "*/*"}))
+    added = changed(good, headers={**good.headers, "x-amz-target": "AmazonEC2ContainerServiceV20141113.DeleteCluster"})
+    assert await world.failure(added) is F.SIGNATURE_MISMATCH
+
+
+@pytest.mark.parametrize(("signed_as", "sent_as"), [("a%2Bb", "a+b"), ("%EF%BF%BD", "%E9"), ("%E9", "%C3%A9")])
+async def test_queries_that_are_read_differently_are_signed_differently(
+    world: World, signed_as: str, sent_as: str
+) -> None:
+    good = our_own(world, f"UserName={signed_as}")
+    await world.authenticate(good)
+    assert await world.failure(changed(good, query=f"UserName={sent_as}")) is F.SIGNATURE_MISMATCH
+
+
+async def test_a_plus_in_a_query_is_a_space(world: World) -> None:
+    await world.authenticate(changed(our_own(world, "UserName=a%20b"), query="UserName=a+b"))
 
 
 async def test_a_signature_is_anything_that_a_client_writes(world: World) -> None:

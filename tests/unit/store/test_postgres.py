@@ -252,3 +252,9 @@ async def test_a_crowd_that_gets_no_connection_is_told_and_wake_ups_go_on(
                     raise AssertionError("there were two connections")
             await asyncio.sleep(0.5)
         assert not [task for task in store._exchange._tasks if task.done()]  # pyright: ignore
+
+
+async def test_a_commit_is_on_the_disk_whatever_the_server_is_set_to(store: PostgresStore):
+    """The server of the tests is set to what is quick; a transaction that was acknowledged has to outlive its machine all the same."""
+    async with store.transaction() as tx:
+        assert (await tx.execute(text("SHOW synchronous_commit"))).scalar_one() == "on"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 
 import cbor2
 from botocore.model import Shape
@@ -53,9 +54,14 @@ def decode_cbor(body: bytes) -> object:
     if not body:
         return None
     try:
-        return cbor2.loads(body, semantic_decoders=_TAGS, tag_hook=_forbid, max_depth=_MAX_DEPTH)
+        with BytesIO(body) as stream:
+            document = cbor2.load(stream, semantic_decoders=_TAGS, tag_hook=_forbid, max_depth=_MAX_DEPTH)
+            rest = stream.read(1)
     except (cbor2.CBORError, ValueError, TypeError, RecursionError, OverflowError) as error:
         raise SerializationException(f"The body is not well-formed CBOR: {error}") from error
+    if rest:
+        raise SerializationException("The body is not well-formed CBOR: something follows the data item")
+    return document
 
 
 def encode_cbor(document: object) -> bytes:

@@ -1,7 +1,7 @@
 """The request's body as the codecs read it: with the SDKs' compression undone.
 
 Clients compress some requests (Smithy's requestCompression trait, CloudWatch's PutMetricData). The signature covers
-the bytes on the wire, so this happens after it was checked.
+the bytes on the wire, so this happens after it was checked; but a form is looked into before, for its Action.
 """
 
 from __future__ import annotations
@@ -31,4 +31,6 @@ def body_of(request: HttpRequest) -> bytes:
         raise SerializationException(f"The body is larger than {MAX_DECOMPRESSED} bytes when decompressed")
     if not decompressor.eof:
         raise SerializationException("The compressed body is truncated")
+    if decompressor.unused_data:
+        raise SerializationException("Something follows the compressed body")
     return body

@@ -27,7 +27,7 @@ from roadstead.gateway.protocols.errors import (
     UnknownRoute,
     UnknownService,
 )
-from roadstead.gateway.protocols.form import form_pairs
+from roadstead.gateway.protocols.form import form_asks
 from roadstead.gateway.protocols.messages import HttpRequest, HttpResponse
 from roadstead.gateway.protocols.query_compatible import is_query_compatible
 from roadstead.gateway.protocols.uri import Router
@@ -162,10 +162,10 @@ def _form_action(request: HttpRequest, scope: str | None) -> tuple[str, str | No
     if scope is not None and our_services().by_scope(scope) and not _form_services(_scoped(scope, "")):
         return None
     try:
-        pairs = form_pairs(request)
+        asked = form_asks(request)
     except ProtocolError as error:
         raise Unidentified(error, codecs.QUERY) from error
-    return (pairs.get("Action", ""), pairs.get("Version")) if is_form or "Action" in pairs else None
+    return (asked.action or "", asked.version) if is_form or asked.action is not None else None
 
 
 def _form_target(

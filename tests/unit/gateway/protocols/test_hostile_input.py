@@ -17,7 +17,7 @@ from roadstead.gateway.models import service_model
 from roadstead.gateway.protocols import HttpRequest, codecs
 from roadstead.gateway.protocols.codec import Codec, Failure
 from roadstead.gateway.protocols.detect import Unidentified, identify
-from roadstead.gateway.protocols.errors import ProtocolError, SerializationException
+from roadstead.gateway.protocols.errors import MalformedQueryString, ProtocolError, SerializationException
 from roadstead.gateway.protocols.validate import validate
 from roadstead.kernel.errors import ServiceError
 
@@ -194,6 +194,27 @@ def test_deep_and_wide_forms_cost_bounded_time() -> None:
     assert time.monotonic() - started < SECONDS
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+def test_what_a_form_asks_for_is_found_without_decoding_the_rest(compressed: bool) -> None:
+    """Nobody has signed for it yet, and 6 kB of gzip would keep the server busy for seconds."""
+    body = b"Action=GetUser&%55serName=" + b"%41" * 5_000_000 + b"&Version=2010-05-08"
+    request = post(body, content_type="application/x-www-form-urlencoded")
+    if compressed:
+        request = post(gzip.compress(body), content_type="application/x-www-form-urlencoded", content_encoding="gzip")
+    began = time.process_time()
+    target = identify(request, "iam", "127.0.0.1")
+    assert target.operation_name == "GetUser"
+    assert time.process_time() - began < 0.5
+    with pytest.raises(MalformedQueryString, match="more than 500000 escapes"):
+        target.codec.parse_request(target.operation, request)
+
+
+def test_the_name_of_an_operation_has_an_end() -> None:
+    request = post(b"Action=" + b"%41" * 100_000, content_type="application/x-www-form-urlencoded")
+    with pytest.raises(Unidentified, match="The parameter Action is too long"):
+        identify(request, "iam", "127.0.0.1")
+
+
 def test_patterns_don_t_backtrack() -> None:
     started = time.monotonic()
     operation = service_model("ecr").operation_model("DescribeRepositories")
@@ -210,7 +231,9 @@ def test_a_compressed_body_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"not gzip", gzip.compress(b"{}")[:-6], gzip.compress(b" " * 20_000_000)], ids=["not", "cut", "bomb"]
+    "body",
+    [b"not gzip", gzip.compress(b"{}")[:-6], gzip.compress(b" " * 20_000_000), gzip.compress(b"{}") + b"more"],
+    ids=["not", "cut", "bomb", "followed"],
 )
 def test_a_bad_compressed_body_is_refused(body: bytes) -> None:
     operation = service_model("cloudwatch").operation_model("PutMetricData")
