@@ -181,7 +181,8 @@ def _claim(
         raise _incomplete("SignedHeaders must be sorted, and each named once")
     signed = frozenset(names)
     unsigned = [] if "host" in signed else ["host"]
-    unsigned += [n for n in request.headers if n.startswith("x-amz-") and n not in signed and n != _TOKEN_HEADER]
+    if expires is None or not request.encoded_once:  # S3 has words of its own for those beside a presigned URL
+        unsigned += [n for n in request.headers if n.startswith("x-amz-") and n not in signed and n != _TOKEN_HEADER]
     if unsigned:
         raise AuthenticationError(
             AuthenticationFailure.SIGNATURE_MISMATCH,
