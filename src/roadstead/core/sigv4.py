@@ -59,7 +59,7 @@ def canonical_path(path: str) -> str:
     normal = "/" + "/".join(kept)
     if kept and path.endswith("/"):
         normal += "/"
-    return quote(normal, safe="/-_.~")
+    return quote(normal.encode("latin-1"), safe="/-_.~")
 
 
 def plain_path(path: str) -> str:

@@ -38,7 +38,7 @@ def _read(folder: Path) -> Vector:
     first, *lines = head.split("\n")
     method, target = first.split(" ", 1)
     target = target.rpartition(" ")[0]
-    path, _, query = target.partition("?")
+    path, _, query = target.encode().decode("latin-1").partition("?")  # the bytes on the wire, as a server reads them
     headers: dict[str, str] = {}
     last = ""
     for line in lines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias, Union, cast
 from urllib.parse import unquote_to_bytes
 
@@ -36,13 +36,11 @@ def form_asks(request: HttpRequest) -> Asked:
     Raises MalformedQueryString for more than 20 000 parameters, a body that is not UTF-8 or a value that can name nothing.
     """
     found: dict[str, str] = {}
-    for text in _texts(request):
-        for piece in text.split("&"):
-            key, _, value = piece.partition("=")
-            if len(key) <= _MAX_NAME and (name := decode_text(key)) in ("Action", "Version"):
-                if len(value) > _MAX_NAME:
-                    raise MalformedQueryString(f"The parameter {name} is too long.")
-                found[name] = decode_text(value)
+    for key, _, value in request.once(_pieces):
+        if len(key) <= _MAX_NAME and (name := decode_text(key)) in ("Action", "Version"):
+            if len(value) > _MAX_NAME:
+                raise MalformedQueryString(f"The parameter {name} is too long.")
+            found[name] = decode_text(value)
     return Asked(found.get("Action"), found.get("Version"))
 
 
@@ -55,33 +53,26 @@ def form_pairs(request: HttpRequest) -> Mapping[str, str]:
 
 
 def _form_pairs(request: HttpRequest) -> Mapping[str, str]:
-    pairs: dict[str, str] = {}
-    for text in _texts(request):
-        if text.count("%") > _MAX_ESCAPES:
-            raise MalformedQueryString(f"There are more than {_MAX_ESCAPES} escapes.")
-        for piece in text.split("&"):
-            key, _, value = piece.partition("=")
-            if key:
-                pairs[decode_text(key)] = decode_text(value)
-    return pairs
+    pieces = request.once(_pieces)
+    if sum(value.count("%") for _, _, value in pieces) + sum(key.count("%") for key, _, _ in pieces) > _MAX_ESCAPES:
+        raise MalformedQueryString(f"There are more than {_MAX_ESCAPES} escapes.")
+    return {decode_text(key): decode_text(value) for key, _, value in pieces if key}
 
 
-def _texts(request: HttpRequest) -> Iterator[str]:
-    """Query string and body, as they are encoded."""
-    if request.query:
-        yield _bounded(request.query)
+def _pieces(request: HttpRequest) -> list[tuple[str, str, str]]:
+    """Names and values of query string and body, as they are encoded."""
+    texts = [request.query] if request.query else []
     if request.body and request.method != "GET":
         try:
-            body = body_of(request).decode("utf-8")
+            texts.append(body_of(request).decode("utf-8").strip("\r\n"))
         except UnicodeDecodeError as error:
             raise MalformedQueryString("The body is not UTF-8.") from error
-        yield _bounded(body.strip("\r\n"))
-
-
-def _bounded(text: str) -> str:
-    if text.count("&") > _MAX_PAIRS:
-        raise MalformedQueryString(f"There are more than {_MAX_PAIRS} parameters.")
-    return text
+    pieces: list[tuple[str, str, str]] = []
+    for text in texts:
+        if text.count("&") > _MAX_PAIRS:
+            raise MalformedQueryString(f"There are more than {_MAX_PAIRS} parameters.")
+        pieces += [piece.partition("=") for piece in text.split("&")]
+    return pieces
 
 
 def decode_text(text: str) -> str:
