@@ -5,7 +5,7 @@ BIN := .venv/bin
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo "sudo --preserve-env=HOME,PATH,XDG_CACHE_HOME")
 UNPRIVILEGED := tests/unit tests/service tests/conformance
 
-.PHONY: help setup check lint types test test-unit test-system demo bench clean
+.PHONY: help setup check lint types test demo bench clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
