@@ -258,3 +258,23 @@ async def test_a_commit_is_on_the_disk_whatever_the_server_is_set_to(store: Post
     """The server of the tests is set to what is quick; a transaction that was acknowledged has to outlive its machine all the same."""
     async with store.transaction() as tx:
         assert (await tx.execute(text("SHOW synchronous_commit"))).scalar_one() == "on"
+
+
+async def test_a_server_that_stands_still_in_a_transaction_holds_nobody_up_for_long(
+    postgres_server: PostgresServer, database: str, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+):
+    await begin(store)
+    monkeypatch.setattr(postgres_module, "_IDLE_MS", 300)
+    async with await open_store(postgres_server.url(database)) as frozen:
+
+        async def stand_still() -> None:
+            async with frozen.transaction() as tx:
+                await put(tx, 1)
+                async with asyncio.timeout(10):
+                    await store.run(lambda other: put(other, 2))
+                await rank(tx)
+
+        with pytest.raises(StoreUnavailable):
+            await stand_still()
+    async with store.snapshot() as tx:
+        assert await rank(tx) == 2

@@ -32,6 +32,8 @@ CONFLICT_SECONDS = 10.0
 """How long `run` goes on after conflicts."""
 _FIRST_PAUSE = 0.002
 _LAST_PAUSE = 0.05
+_IDLE_MS = 15_000
+"""How long a transaction may do nothing before the database ends it: a server that stands still must not hold the others up with its locks."""
 _CONNECTIONS = 16
 _SCHEMA_LOCK = 0x726F6164  # any number that other users of the database don't take
 
@@ -51,7 +53,12 @@ class PostgresStore(Store):
             query_cache_size=4096,
             hide_parameters=True,
             connect_args={
-                "server_settings": {"application_name": "roadstead", "synchronous_commit": "on", "jit": "off"}
+                "server_settings": {
+                    "application_name": "roadstead",
+                    "synchronous_commit": "on",
+                    "jit": "off",
+                    "idle_in_transaction_session_timeout": str(_IDLE_MS),
+                }
             },
         )
         check_statements(self.engine.sync_engine)
