@@ -236,7 +236,7 @@ class AcsSession:
             await self._send_credentials(self._clock.now() + ecs.REFRESH_BEFORE)
 
     async def _send_credentials(self, before: datetime | None) -> None:
-        """Send fresh ones for those that end before a time, or all; what was sent before and is unacknowledged is among them."""
+        """Send fresh ones in place of those that end before a time, or of all; what was sent before counts no more."""
         async with self._store.snapshot() as tx:
             renewals = await ecs.credentials_to_refresh(tx, self._instance.arn, before, payloads=self._payloads)
         self._renewals.clear()

@@ -157,9 +157,10 @@ class ContainerEvents:
             except NotFound:
                 status = None
             if container.state is ContainerState.RUNNING:
-                code = status.exit_code if status else None
-                lost = code is None
-                self._ends(container, LOST_EXIT_CODE if lost else code, VANISHED if lost else "", self._tools.now())
+                if status is None or status.exit_code is None:
+                    self._ends(container, LOST_EXIT_CODE, VANISHED, self._tools.now())
+                else:
+                    self._ends(container, status.exit_code, "", self._tools.now())
 
     def abandon(self, container: ContainerRecord, reason: str) -> None:
         """It will not run, or not any more."""

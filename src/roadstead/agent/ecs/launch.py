@@ -12,6 +12,7 @@ import msgspec
 
 from roadstead.agent.ecs.records import task_id
 from roadstead.agent.runtime.model import ContainerSpec, Image, Isolation, Mount, Output, TaskSpec, Ulimit
+from roadstead.core.taskdef import awslogs
 from roadstead.core.taskengine.health import HealthRule
 from roadstead.core.taskengine.model import Condition, Dependency
 from roadstead.core.taskengine.restart import RestartRule
@@ -23,7 +24,7 @@ from roadstead.wire.task import Container, Task
 FARGATE = "FARGATE"
 AWSVPC_MODES = frozenset({"awsvpc", "ENI", "eni"})
 DEFAULT_STOP_TIMEOUT = 30.0
-LOG_DRIVERS = frozenset({"", "none", "awslogs", "json-file"})
+LOG_DRIVERS = frozenset({"", "none", awslogs.DRIVER, "json-file"})
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _NO_NEW_PRIVILEGES = "no-new-privileges"
 _CPU_UNITS = 1024

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from roadstead.core.taskdef import awslogs
 from roadstead.core.taskdef.shapes import AWSVPC, Shape, containers, inner, log_driver, network_mode
 
 ARCHITECTURE = "ecs.cpu-architecture"
@@ -52,7 +53,7 @@ def _of_container(container: Shape, is_ecr: Callable[[str], bool], has_execution
     driver = log_driver(container)
     if driver is not None:
         yield f"{_PREFIX}logging-driver.{driver}"
-    if driver == "awslogs" and has_execution_role:
+    if driver == awslogs.DRIVER and has_execution_role:
         yield "ecs.capability.execution-role-awslogs"
     if container.get("dependsOn") or container.get("startTimeout") or container.get("stopTimeout"):
         yield "ecs.capability.container-ordering"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from roadstead.core.taskdef import awslogs
 from roadstead.core.taskdef.errors import InvalidTaskDefinition
 from roadstead.core.taskdef.shapes import AWSVPC, Shape, is_essential
 from roadstead.kernel.arn import Arn, InvalidArn
@@ -154,7 +155,7 @@ def check_secrets(container: Shape) -> None:
 def check_log_driver(container: Shape) -> None:
     """Raise when awslogs lacks an option that it needs."""
     logs: Shape | None = container.get("logConfiguration")
-    if logs is None or logs.get("logDriver") != "awslogs":
+    if logs is None or logs.get("logDriver") != awslogs.DRIVER:
         return
     options: Shape = logs.get("options") or {}
     missing = [name for name in ("awslogs-region", "awslogs-group") if not options.get(name)]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from roadstead.core.taskdef import awslogs
 from roadstead.core.taskdef.errors import InvalidTaskDefinition
 from roadstead.core.taskdef.shapes import AWSVPC, Shape, containers, inner, log_driver, network_mode
 from roadstead.core.taskdef.sizes import check_fargate_size
 
-LOG_DRIVERS = ("awslogs", "splunk", "awsfirelens")
+LOG_DRIVERS = (awslogs.DRIVER, "splunk", "awsfirelens")
 MAX_STOP_TIMEOUT = 120
 STORAGE = range(21, 201)
 """GiB of ephemeral storage that can be asked for."""
@@ -35,14 +36,14 @@ def _check_execution_role(definition: Shape, is_ecr: Callable[[str], bool]) -> N
     for container in containers(definition):
         if is_ecr(container["image"]):
             raise InvalidTaskDefinition(needs.format("ECR images"))
-        if log_driver(container) == "awslogs":
+        if log_driver(container) == awslogs.DRIVER:
             raise InvalidTaskDefinition(needs.format("log driver awslogs"))
 
 
 def _check_stream_prefix(definition: Shape) -> None:
     for container in containers(definition):
         options = inner(inner(container, "logConfiguration"), "options")
-        if log_driver(container) == "awslogs" and not options.get("awslogs-stream-prefix"):
+        if log_driver(container) == awslogs.DRIVER and not options.get("awslogs-stream-prefix"):
             raise InvalidTaskDefinition(
                 "Fargate requires log configuration options to include awslogs-stream-prefix to support log driver awslogs."
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from roadstead.core.taskdef import awslogs
 from roadstead.core.taskdef.shapes import AWSVPC, inner
 from roadstead.kernel.settings import Deployment
 from roadstead.services.ecs.records import TaskRecord
@@ -96,10 +97,10 @@ def log_options(task: TaskRecord, definition: Shape) -> dict[str, str]:
     """Options of the log driver; awslogs gets its stream's name, and is non-blocking unless it says otherwise."""
     logs = inner(definition, "logConfiguration")
     options = {name: str(value) for name, value in inner(logs, "options").items()}
-    if logs.get("logDriver") != "awslogs":
+    if logs.get("logDriver") != awslogs.DRIVER:
         return options
     prefix = options.pop("awslogs-stream-prefix", None)
-    options.setdefault("mode", "non-blocking")
+    options.setdefault("mode", awslogs.MODE)
     if prefix:
         options["awslogs-stream"] = f"{prefix}/{definition['name']}/{task.id}"
     return options

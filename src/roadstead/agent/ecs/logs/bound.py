@@ -61,7 +61,7 @@ def enforce_bound(path: Path, bound: int) -> int:
 
 def save_bound(container: Path, bound: int) -> None:
     """Give one container a bound of its own. Raises OSError."""
-    new = container / "bound.new"
+    new = container / f"{_BOUND}.new"
     new.write_text(str(bound))
     new.replace(container / _BOUND)
 
