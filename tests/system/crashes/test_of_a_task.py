@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from tests.support.waiting import until
-from tests.system.crashes.victims import Patient, of_task
+from tests.system.crashes.victims import Patient
 
 
 def kinds(patient: Patient) -> tuple[str, ...]:
@@ -16,7 +16,7 @@ def kinds(patient: Patient) -> tuple[str, ...]:
 
 
 def kill(patient: Patient, arn: str, kind: str) -> None:
-    for pid in until(lambda: of_task(patient, arn, kind), f"a {kind} of {arn}", 60):
+    for pid in until(lambda: patient.of_task(arn, kind), f"a {kind} of {arn}", 60):
         with suppress(ProcessLookupError):  # one that ends with another
             os.kill(pid, signal.SIGKILL)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.support.waiting import until
-from tests.system.crashes.victims import Patient
-
-VICTIMS = ("agent", "server", "containerd", "guard", "supervisor")
+from tests.system.crashes.victims import VICTIMS, Patient
 
 
 @pytest.mark.parametrize("victim", VICTIMS)

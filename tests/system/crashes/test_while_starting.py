@@ -8,9 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from tests.system.crashes.victims import Patient
+from tests.system.crashes.victims import VICTIMS, Patient
 
-VICTIMS = ("agent", "server", "containerd", "guard", "supervisor")
 KILLS = 3
 
 

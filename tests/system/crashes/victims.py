@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.containerd import processes_with
 from tests.support.deployment import LiveDeployment
 from tests.support.waiting import until
 
@@ -21,6 +22,8 @@ from roadstead.engines.supervise.record import Record, read_record
 TICKER = "httpd -p 80 -h /www; i=0; while true; do echo tick $i; i=$((i+1)); sleep 0.2; done"
 BRIEF = "httpd -p 80 -h /www; sleep 12; echo last words; exit 7"
 WEB = "/bin/serve"
+VICTIMS = ("agent", "server", "containerd", "guard", "supervisor")
+"""Every process that the supervisor has on record, and itself."""
 OURS = ("eth0", "ecs-bridge")
 """Links that stay: the host's own, and the one that all tasks reach the agent by."""
 
@@ -146,19 +149,23 @@ class Patient:
         found = [str(path) for path in (run / "tasks").glob("*")]
         found += [str(path) for path in run.glob("containerd/containerd/io.containerd.runtime.v2.task/*/*")]
         found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/roadstead-{self.deployment.tag}/*/")]
-        for process in Path("/proc").iterdir():
-            with suppress(OSError):
-                command = (
-                    (process / "cmdline").read_bytes().decode(errors="replace") if process.name.isdecimal() else ""
-                )
-                if "containerd-shim" in command and str(run) in command:
-                    found.append(f"shim {process.name}")
+        found += [f"shim {pid}" for pid in self._processes("shim", str(run))]
         found += [i["NetworkInterfaceId"] for i in self._interfaces()]
         for namespace in (run / "netns").iterdir():
             found += [
                 f"{namespace.name}: {link}" for link in self._links(namespace) if link[0] in "pe" and link not in OURS
             ]
         return found
+
+    def of_task(self, arn: str, kind: str) -> list[int]:
+        """Processes that a task's containers hang on: their `shim`s, or gVisor's `kernel`; those of this deployment alone."""
+        return self._processes(kind, arn.rpartition("/")[2], self.deployment.tag)
+
+    def _processes(self, kind: str, *words: str) -> list[int]:
+        named = {"shim": "containerd-shim", "kernel": "runsc-sandbox"}[kind]
+        return [
+            pid for pid, command in processes_with(named).items() if all(word in command for word in (named, *words))
+        ]
 
     def _interfaces(self) -> Sequence[dict[str, Any]]:
         return self.deployment.client("ec2").describe_network_interfaces()["NetworkInterfaces"]
@@ -167,18 +174,3 @@ class Patient:
         """The links of a namespace; those of tasks begin with p (the VPC's end) or e (the task's)."""
         done = self.deployment.host.run(["nsenter", f"--net={namespace}", "ip", "-o", "link"])
         return [line.split()[1].partition("@")[0].rstrip(":") for line in done.stdout.splitlines()]
-
-
-def of_task(patient: Patient, arn: str, kind: str) -> list[int]:
-    """Processes that a task's containers hang on: their `shim`s, or gVisor's `kernel`; those of this deployment alone."""
-    task = arn.rpartition("/")[2]
-    named = {"shim": "containerd-shim", "kernel": "runsc-sandbox"}[kind]
-    found: list[int] = []
-    for process in Path("/proc").iterdir():
-        with suppress(OSError):
-            if not process.name.isdecimal():
-                continue
-            command = (process / "cmdline").read_bytes().decode(errors="replace")
-            if named in command and task in command and patient.deployment.tag in command:
-                found.append(int(process.name))
-    return found

@@ -26,8 +26,8 @@ async def eventually(question: Callable[[], Awaitable[Any]], what: str) -> Any:
     raise AssertionError(f"not within {DEADLINE} s: {what}")
 
 
-def acs_url(server: Any, instance: str) -> str:
-    return link_url(server.endpoint, "/ws", {"clusterArn": "fargate", "containerInstanceArn": instance})
+def acs_url(server: Any, instance: str, **more: str) -> str:
+    return link_url(server.endpoint, "/ws", {"clusterArn": "fargate", "containerInstanceArn": instance, **more})
 
 
 def keys(server: Any) -> FileCredentials:
@@ -63,12 +63,16 @@ async def run_task(admin: ApiClient, agent: Any, *, roles: dict[str, str] | None
         containerDefinitions=[app],
         **(roles or {}),
     )
+    return await launch(admin, agent, definition["taskDefinition"]["taskDefinitionArn"])
+
+
+async def launch(admin: ApiClient, agent: Any, definition: str) -> str:
     subnets = await default_subnets(agent)
     answer = await call(
         admin,
         "ecs",
         "RunTask",
-        taskDefinition=definition["taskDefinition"]["taskDefinitionArn"],
+        taskDefinition=definition,
         launchType="FARGATE",
         networkConfiguration={"awsvpcConfiguration": {"subnets": subnets[:1], "assignPublicIp": "ENABLED"}},
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,10 +14,10 @@ from sqlalchemy import select, update
 from tests.support.played_agent import CLOCK
 from tests.support.pool import TRUST
 from tests.unit.agentlink.conftest import LiveAgent, LiveServer
-from tests.unit.agentlink.helpers import call, eventually, reaches, read, run_task
+from tests.unit.agentlink.helpers import DEADLINE, acs_url, described, eventually, launch, reaches, read, run_task
 from websockets.asyncio.client import ClientConnection
 
-from roadstead.agent.client import ApiClient, connect_link, link_url
+from roadstead.agent.client import ApiClient, connect_link
 from roadstead.services.ecs.tables import tasks
 from roadstead.wire import acs
 
@@ -69,9 +70,14 @@ def key(agent: LiveAgent, arn: str) -> str:
     return record.task.role_credentials.access_key_id
 
 
-def url(server: LiveServer, agent: LiveAgent, **more: str) -> str:
-    query = {"clusterArn": "fargate", "containerInstanceArn": agent.registration.arn, **more}
-    return link_url(server.endpoint, "/ws", query)
+def link(server: LiveServer, agent: LiveAgent, **more: str) -> AbstractAsyncContextManager[ClientConnection]:
+    return connect_link(acs_url(server, agent.registration.arn, **more), agent.api.credentials, "us-east-1")
+
+
+async def handled(connection: ClientConnection) -> None:
+    """Wait until the server is done with what was sent before: it answers in order."""
+    await connection.send(acs.TO_SERVER.encode(acs.TaskStopVerificationMessage(message_id="done")))
+    await read(connection, acs.TaskStopVerificationAck)
 
 
 async def pair(connection: ClientConnection) -> list[acs.IAMRoleCredentialsMessage]:
@@ -100,7 +106,7 @@ async def test_a_renewal_that_is_lost_is_sent_again_also_on_another_link(
     await agent.kill()
     await nearly_end(server, task)
     believed = await ends(server, task)
-    async with connect_link(url(server, agent), agent.api.credentials, "us-east-1") as connection:
+    async with link(server, agent) as connection:
         first, second = await pair(connection), await pair(connection)
         assert {each.message_id for each in first}.isdisjoint(each.message_id for each in second)
     assert await ends(server, task) == believed
@@ -114,15 +120,15 @@ async def test_a_renewal_counts_when_the_messages_of_all_roles_are_acknowledged(
 ) -> None:
     await agent.kill()
     await nearly_end(server, task)
-    async with connect_link(url(server, agent), agent.api.credentials, "us-east-1") as connection:
-        while not await lasting(server, task):
+    async with link(server, agent) as connection, asyncio.timeout(DEADLINE):
+        while not await lasting(server, task):  # of a pair that was sent again meanwhile nothing counts
             [one, other] = await pair(connection)
             await connection.send(acknowledged(one))
             await connection.send(acknowledged(one))
-            await connection.send(acs.TO_SERVER.encode(acs.HeartbeatAckRequest()))
+            await handled(connection)
             assert not await lasting(server, task)
             await connection.send(acknowledged(other))
-            await eventually(lambda: lasting(server, task), "both are acknowledged")
+            await handled(connection)
 
 
 async def test_an_agent_that_started_gets_the_credentials_of_all_its_tasks(
@@ -130,8 +136,7 @@ async def test_an_agent_that_started_gets_the_credentials_of_all_its_tasks(
 ) -> None:
     await agent.kill()
     assert await lasting(server, task)
-    asked = url(server, agent, sendCredentials="true")
-    async with connect_link(asked, agent.api.credentials, "us-east-1") as connection:
+    async with link(server, agent, sendCredentials="true") as connection:
         assert {each.task_arn for each in await pair(connection)} == {task}
 
 
@@ -139,20 +144,8 @@ async def test_credentials_of_a_payload_count_when_it_is_acknowledged(
     server: LiveServer, agent: LiveAgent, task: str, admin: ApiClient
 ) -> None:
     await agent.kill()
-    async with connect_link(url(server, agent), agent.api.credentials, "us-east-1") as connection:
-        definition = (await call(admin, "ecs", "DescribeTasks", tasks=[task]))["tasks"][0]
-        network = {detail["name"]: detail["value"] for each in definition["attachments"] for detail in each["details"]}[
-            "subnetId"
-        ]
-        answer = await call(
-            admin,
-            "ecs",
-            "RunTask",
-            taskDefinition=definition["taskDefinitionArn"],
-            launchType="FARGATE",
-            networkConfiguration={"awsvpcConfiguration": {"subnets": [network], "assignPublicIp": "ENABLED"}},
-        )
-        arn = answer["tasks"][0]["taskArn"]
+    async with link(server, agent) as connection:
+        arn = await launch(admin, agent, (await described(admin, task))["taskDefinitionArn"])
         payload = await read(connection, acs.PayloadMessage)
         again = await read(connection, acs.PayloadMessage)
         assert [each.arn for each in (*payload.tasks, *again.tasks)] == [arn, arn]
@@ -165,7 +158,7 @@ async def test_every_manifest_is_above_those_before(server: LiveServer, agent: L
     await agent.kill()
     timelines: list[int] = []
     for _ in range(2):
-        async with connect_link(url(server, agent), agent.api.credentials, "us-east-1") as connection:
+        async with link(server, agent) as connection:
             timelines.append((await read(connection, acs.TaskManifestMessage)).timeline)
     assert timelines[0] < timelines[1]
     assert timelines[0] > agent.identity.value.timeline

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 from tests.support.waiting import reached
-from tests.unit.agentlink.helpers import call, reaches, run_task
+from tests.unit.agentlink.helpers import acs_url, call, reaches, run_task
 from websockets.asyncio.client import ClientConnection
 
-from roadstead.agent.client import connect_link, link_url
+from roadstead.agent.client import connect_link
 from roadstead.agent.ecs.acs_link import AcsLink
 from roadstead.agent.runtime.model import Isolation
 from roadstead.wire import acs
@@ -72,7 +72,7 @@ async def test_payloads_are_sent_again_until_acknowledged(server, agent, admin):
     await reaches(admin, arn, "RUNNING")
     await agent.kill()
     await call(admin, "ecs", "StopTask", task=arn)
-    url = link_url(server.endpoint, "/ws", {"clusterArn": "fargate", "containerInstanceArn": agent.registration.arn})
+    url = acs_url(server, agent.registration.arn)
     payloads: list[acs.PayloadMessage] = []
     async with connect_link(url, agent.api.credentials, "us-east-1") as connection, asyncio.timeout(10):
         while len(payloads) < 2:
@@ -94,7 +94,7 @@ async def test_what_was_acknowledged_is_not_told_again_in_a_new_session(server, 
     for arn in arns:
         await reaches(admin, arn, "RUNNING")
     await agent.kill()
-    url = link_url(server.endpoint, "/ws", {"clusterArn": "fargate", "containerInstanceArn": agent.registration.arn})
+    url = acs_url(server, agent.registration.arn)
     async with connect_link(url, agent.api.credentials, "us-east-1") as connection, asyncio.timeout(10):
         while not isinstance(message := acs.TO_AGENT.decode(await connection.recv()), acs.TaskManifestMessage):
             pass
