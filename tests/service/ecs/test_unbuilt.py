@@ -5,20 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.service.ecs.helpers import prepared
 from tests.support.context import Caller, Cloud
-from tests.support.pool import FARGATE, TRUST, Pool, awsvpc, register_instance, start_pool
+from tests.support.pool import TRUST, Pool, awsvpc, register_instance
 
 from roadstead.kernel.errors import NotImplementedByRoadstead
 from roadstead.services.ecs.launch import CAPACITY_UNAVAILABLE
 from roadstead.services.ecs.payloads import volume_payload
-
-
-async def prepared(cloud: Cloud, **definition: Any) -> tuple[Caller, Pool]:
-    user = cloud.caller()
-    pool = await start_pool(cloud)
-    await user.call("ecs:CreateCluster")
-    await user.call("ecs:RegisterTaskDefinition", **{**FARGATE, **definition})
-    return user, pool
 
 
 async def run(user: Caller, **more: Any) -> dict[str, Any]:
